@@ -1,0 +1,1 @@
+"""Which recordings there are, where they lie, and what their bytes must be."""

@@ -1,0 +1,114 @@
+"""A population goes in, a geometry comes out, and every number says how sure it is.
+
+Names are resolved at first use (PEP 562), so that `import neurogeom` stays fast.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from neurogeom._version import __version__
+
+if TYPE_CHECKING:  # what editors and type checkers see
+    from neurogeom.activity import (
+        condition_means,
+        from_arrays,
+        from_dataframe,
+        from_pynapple,
+        select,
+    )
+    from neurogeom.engine.readouts import LDA, SVM, Estimator, NearestMean, Ridge
+    from neurogeom.measures.ccgp import ccgp
+    from neurogeom.measures.decoding import decoding
+    from neurogeom.measures.parallelism import parallelism
+    from neurogeom.measures.shattering import shattering
+    from neurogeom.recordings.inspect import inspect_nwb
+    from neurogeom.recordings.nwb import read_nwb
+    from neurogeom.recordings.write import write_nwb
+    from neurogeom.report.table import to_dataframe
+    from neurogeom.score import score
+    from neurogeom.simulate import simulate
+    from neurogeom.storage import load, save
+
+_HOME = {
+    "Estimator": "engine.readouts",
+    "LDA": "engine.readouts",
+    "NearestMean": "engine.readouts",
+    "Ridge": "engine.readouts",
+    "SVM": "engine.readouts",
+    "ccgp": "measures.ccgp",
+    "condition_means": "activity",
+    "decoding": "measures.decoding",
+    "from_arrays": "activity",
+    "from_dataframe": "activity",
+    "from_pynapple": "activity",
+    "inspect_nwb": "recordings.inspect",
+    "load": "storage",
+    "parallelism": "measures.parallelism",
+    "read_nwb": "recordings.nwb",
+    "save": "storage",
+    "score": "score",
+    "select": "activity",
+    "shattering": "measures.shattering",
+    "simulate": "simulate",
+    "to_dataframe": "report.table",
+    "write_nwb": "recordings.write",
+}
+
+__all__ = [
+    "LDA",
+    "SVM",
+    "Estimator",
+    "NearestMean",
+    "Ridge",
+    "__version__",
+    "ccgp",
+    "condition_means",
+    "decoding",
+    "from_arrays",
+    "from_dataframe",
+    "from_pynapple",
+    "inspect_nwb",
+    "load",
+    "parallelism",
+    "read_nwb",
+    "save",
+    "score",
+    "select",
+    "shattering",
+    "simulate",
+    "to_dataframe",
+    "write_nwb",
+]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = found  # resolved once
+    return found
+
+
+class _Face(ModuleType):
+    """`score` and `simulate` are modules too: here each name stays the function.
+
+    The import system binds a submodule to its package under its own name, so that
+    `from neurogeom.score import score` anywhere would turn `ng.score` into a module.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _HOME and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOME))
