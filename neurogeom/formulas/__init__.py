@@ -1,5 +1,5 @@
 """Arrays in, numbers out: no sampling, no nulls, no labels. One file a quantity."""
 
-from . import expected, parallelism, participation_ratio
+from . import expected, geometries, parallelism, participation_ratio
 
-__all__ = ["expected", "parallelism", "participation_ratio"]
+__all__ = ["expected", "geometries", "parallelism", "participation_ratio"]

@@ -114,9 +114,9 @@ def reliability(means, squared_error, pairs):
 def best_pairing(means, side):
     """Which pairing of the two sides makes the coding vectors most parallel?
 
-    Maximises :func:`naive`: over all pairings up to five pairs; above, by swaps of two partners from
-    m starting points, the best local maximum (a quadratic assignment: the Hungarian method is not
-    exact). The maximum is above 0 for unrelated means too (0.03 for 8 random conditions and 100
+    Maximises :func:`naive`: over all pairings up to five pairs; above, by swaps of two partners
+    from m starting points, the best local maximum (a quadratic assignment: the Hungarian method is
+    not exact). The maximum is above 0 for unrelated means too (0.03 for 8 random conditions and 100
     neurons): its null must search in the same way.
 
     Parameters
@@ -202,7 +202,7 @@ def _over(top, bottom):
 
 
 def _all_cosines(means, plus, minus):
-    """Cosine of a_i - b_k with a_j - b_l as (surrogate, i, k, j, l); NaN for a vector without length."""
+    """Cosine of a_i - b_k with a_j - b_l as (surrogate, i, k, j, l); NaN if one has no length."""
     vectors = means[:, plus, None, :] - means[:, None, minus, :]
     vectors = vectors.reshape(len(means), -1, means.shape[-1])
     squared = np.sum(vectors**2, axis=-1)
