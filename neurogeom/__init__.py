@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
     from neurogeom.recordings.write import write_nwb
-    from neurogeom.report.table import to_dataframe
+    from neurogeom.report.tidy import to_dataframe
     from neurogeom.score import score
     from neurogeom.simulate import simulate
     from neurogeom.storage import load, save
@@ -53,7 +53,7 @@ _HOME = {
     "select": "activity",
     "shattering": "measures.shattering",
     "simulate": "simulate",
-    "to_dataframe": "report.table",
+    "to_dataframe": "report.tidy",
     "write_nwb": "recordings.write",
 }
 

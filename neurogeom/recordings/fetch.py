@@ -91,7 +91,8 @@ def _download(asset, url, target, progress):
             ) from error
         except requests.RequestException as error:
             raise OSError(
-                f"{asset.path} could not be downloaded from {url}: {_reason(error)}; try again later"
+                f"{asset.path} could not be downloaded from {url}: {_reason(error)}; "
+                "try again later"
             ) from error
         size = part.stat().st_size
         if asset.size is not None and size != asset.size:

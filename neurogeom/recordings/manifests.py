@@ -197,7 +197,7 @@ def safe_path(root, path: str) -> Path:
     root = Path(root).resolve()
     target = (root / path).resolve()
     if not target.is_relative_to(root):
-        raise ValueError(f"path {path!r} leaves the data folder by a symbolic link; remove the link")
+        raise ValueError(f"path {path!r} leaves the data folder by a symbolic link; remove it")
     return root / path
 
 
@@ -257,7 +257,10 @@ def _parsed(path):
             twice = [k for i, k in enumerate(keys) if k in keys[:i]]
             if twice:
                 line = node.start_mark.line + 1
-                raise ValueError(f"{path.name}: key {twice[0]!r} stands twice in the block at line {line}")
+                raise ValueError(
+                    f"{path.name}: key {twice[0]!r} stands twice in the block at line {line}; "
+                    "keep one"
+                )
             return super().construct_mapping(node, deep)
 
     try:
@@ -275,7 +278,8 @@ def _build(kind, value, where):
     if is_dataclass(kind):
         return _record(kind, value, where)
     if origin is list:
-        return [_build(args[0], v, f"{where}: [{i}]") for i, v in enumerate(_of(list, value, where))]
+        items = enumerate(_of(list, value, where))
+        return [_build(args[0], v, f"{where}: [{i}]") for i, v in items]
     if origin is dict:
         return {k: _build(args[1], v, f"{where}: {k}") for k, v in _of(dict, value, where).items()}
     if origin is tuple:

@@ -1,0 +1,226 @@
+"""A result as a page of text: numbers first, then what they stand on, in plain sentences."""
+
+import numpy as np
+
+from neurogeom.report.tidy import measures_of, rows
+
+_SHORT = {"decoding": "decoding", "ccgp": "CCGP", "parallelism": "PS", "shattering": "SD"}
+
+
+def table(tree, *, truth: dict | None = None) -> str:
+    """A result of `score` as text for a reader.
+
+    Parameters
+    ----------
+    tree : DataTree of `score`
+    truth : {measure: {variable: value}}, optional
+        Known values of a simulated recording, printed beside the estimates; the variable of a
+        measure without variables (shattering) is "".
+
+    Returns
+    -------
+    str
+        A header (what was recorded), one line an estimate, then nulls, what was dropped, what
+        could not be estimated, and the notes.
+    """
+    parts = [_header(tree), _numbers(tree, truth), _shattered(tree), _foot(tree)]
+    return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def aligned(lines: list, sides: str) -> str:
+    """Rows of cells as columns of text; `sides` has "l" or "r" for each column."""
+    lines = [[str(cell) for cell in line] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    pad = [str.ljust if side == "l" else str.rjust for side in sides]
+    rows_ = (zip(pad, line, widths, strict=True) for line in lines)
+    return "\n".join("  ".join(p(c, w) for p, c, w in row).rstrip() for row in rows_)
+
+
+def count(n, thing: str, things: str | None = None) -> str:
+    """A number and its noun: 1 trial, 2 trials."""
+    return f"{n} {thing if n == 1 else things or thing + 's'}"
+
+
+# --- header ---------------------------------------------------------------------------------------
+
+
+def _header(tree):
+    if "population" not in tree.children:
+        return ""
+    ds = tree["population"].to_dataset()
+    attrs = ds.attrs
+    n_neurons = ds.sizes.get("neuron", attrs.get("n_neurons", 0))
+    first = f"{count(n_neurons, 'neuron')} of {count(attrs.get('n_sessions', 1), 'session')}"
+    if "n_trials" in ds:
+        first += f", {count(ds.sizes['condition'], 'condition')}, {_span(ds['n_trials'].values)}"
+    return "\n".join([first, _drawn(attrs), *_where(attrs)])
+
+
+def _span(counts):
+    low, high = int(counts.min()), int(counts.max())
+    if low == high:
+        return f"{count(low, 'trial')} a condition"
+    return f"{low} to {high} trials a condition (median {np.median(counts):g})"
+
+
+def _drawn(attrs):
+    if attrs.get("real_trials", False):
+        return "recorded together: real trials, noise correlations kept"
+    groups = count(attrs.get("n_groups", 0), "group")
+    return f"pseudo-population of {groups} of neurons, each recorded on trials of its own"
+
+
+def _where(attrs):
+    window, align = attrs.get("window"), attrs.get("align")
+    place = []
+    if window is not None and len(np.atleast_1d(window)) == 2:
+        low, high = np.atleast_1d(window)
+        place.append(f"{low:g} to {high:g} s" + (f" from {align}" if align else ""))
+    if attrs.get("source"):
+        source = attrs["source"]
+        place.append(source if isinstance(source, str) else count(len(source), "file"))
+    return [", ".join(place)] if place else []
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def _numbers(tree, truth):
+    found = [r for r in rows(tree) if r["quantity"] == "estimate"]
+    order = list(dict.fromkeys(r["variable"] for r in found))
+    found.sort(key=lambda r: (r["variable"] == "", order.index(r["variable"])))  # stable
+    with_time = any(np.isfinite(r["time"]) for r in found)
+    drop = {"time (s)": not with_time, "truth at n": truth is None}
+    head = [
+        ("variable", "l"),
+        ("time (s)", "r"),
+        ("measure", "l"),
+        ("estimate", "r"),
+        ("truth at n", "r"),
+        ("null mean", "r"),
+        ("p", "r"),
+        ("p corrected", "r"),
+        ("95 % interval", "r"),
+        ("interval for", "l"),
+    ]
+    kept = [i for i, (name, _) in enumerate(head) if not drop.get(name, False)]
+    lines = [[n for n, _ in head], *_lines(found, truth)]
+    lines = [[line[i] for i in kept] for line in lines]
+    return aligned(lines, "".join(head[i][1] for i in kept))
+
+
+def _lines(found, truth):
+    before = None
+    for r in found:
+        name = r["variable"] or "all dichotomies"
+        known = (truth or {}).get(r["measure"], {}).get(r["variable"], np.nan)
+        yield [
+            "" if name == before else name,
+            _number(r["time"]),
+            _SHORT.get(r["measure"], r["measure"]),
+            _number(r["value"]),
+            _number(known),
+            _number(r["null_mean"]),
+            _p(r["p_value"]),
+            _p(r["p_corrected"]),
+            _interval(r),
+            r["interval_target"] if np.isfinite(r["interval_low"]) else "",
+        ]
+        before = name
+
+
+def _number(value):
+    return f"{value:.3f}".replace("-0.000", "0.000") if np.isfinite(value) else "-"
+
+
+def _p(value):
+    if not np.isfinite(value):
+        return "-"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1g}"
+
+
+def _interval(row):
+    low, high = row["interval_low"], row["interval_high"]
+    return f"{_number(low)} to {_number(high)}" if np.isfinite([low, high]).all() else "-"
+
+
+def _shattered(tree):
+    """How many dichotomies are told apart; the list itself is in the files."""
+    if "shattering" not in tree.children or "accuracy" not in tree["shattering"]:
+        return ""
+    ds = tree["shattering"].to_dataset()
+    if "dichotomy_p_corrected" not in ds or "time" in ds["accuracy"].dims:
+        return ""
+    above = int((ds["dichotomy_p_corrected"] <= 0.05).sum())
+    n = ds.sizes["dichotomy"]
+    return f"{above} of {count(n, 'dichotomy', 'dichotomies')} decoded (p corrected at most 0.05)"
+
+
+# --- foot -----------------------------------------------------------------------------------------
+
+
+def _foot(tree):
+    lines = [*_nulls(tree), *_settings(tree), *_dropped(tree), *_cost(tree)]
+    lines += [*_not_estimated(tree), *_notes(tree)]
+    return "\n".join(lines)
+
+
+def _nulls(tree):
+    """One line a measure: which null it was held against, and how many draws."""
+    for name, ds in measures_of(tree).items():
+        method = [str(m) for m in np.unique(ds["null_method"])] if "null_method" in ds else []
+        method = [m for m in method if m] or [str(ds.attrs.get("null_method", ""))]
+        draws = ds.attrs.get("n_null", ds.sizes.get("surrogate", 0))
+        chance = ds.attrs.get("chance")
+        words = [f"null: {', '.join(m for m in method if m)}"] if any(method) else []
+        words += [count(draws, "surrogate")] if draws else ["no null asked for"]
+        words += [] if chance is None else [f"chance {chance:g}"]
+        yield f"{_SHORT.get(name, name)}: {', '.join(words)}"
+
+
+def _settings(tree):
+    for ds in measures_of(tree).values():
+        attrs = ds.attrs
+        words = [f"readout {attrs['readout']}"] if attrs.get("readout") else []
+        words += [f"{attrs['n_pseudo']} trials drawn a condition"] if attrs.get("n_pseudo") else []
+        words += [count(attrs["n_resamples"], "resample")] if attrs.get("n_resamples") else []
+        words += [f"seed {attrs['seed']}"] if "seed" in attrs else []
+        if words:
+            yield ", ".join(words)
+            return  # the measures of one score share their settings
+
+
+def _dropped(tree):
+    dropped = _population(tree).get("dropped", {})
+    for things in ("neurons", "trials"):
+        reasons = {k: n for k, n in dropped.get(things, {}).items() if n}
+        if reasons:
+            listed = ", ".join(f"{n} ({reason})" for reason, n in reasons.items())
+            yield f"{things} dropped: {listed}"
+        else:
+            yield f"{things} dropped: none"
+
+
+def _cost(tree):
+    cost = _population(tree).get("min_trials_cost")
+    if cost:
+        kept = ", ".join(f"{n} at {minimum}" for minimum, n in cost.items())
+        yield f"neurons kept, by trials demanded a condition: {kept}"
+
+
+def _not_estimated(tree):
+    for name, ds in measures_of(tree).items():
+        for variable, reason in dict(ds.attrs.get("reasons") or {}).items():
+            of = f" of {variable}" if variable else ""
+            yield f"no {_SHORT.get(name, name)}{of}: {reason}"
+
+
+def _notes(tree):
+    found = list(_population(tree).get("notes", []))
+    for ds in measures_of(tree).values():
+        found += list(ds.attrs.get("notes", []))
+    return [f"note: {n}" for n in dict.fromkeys(map(str, found))]
+
+
+def _population(tree):
+    return tree["population"].attrs if "population" in tree.children else {}
