@@ -55,7 +55,7 @@ def cube_nonlinear(levels, separation):
 
 
 def exclusive_or(levels, separation):
-    """The product of the first two variables on one axis, neither alone; the others as in a cube."""
+    """The product of the first two variables on one axis, neither alone; others as in a cube."""
     product_of_two = levels[:, :1] * levels[:, 1:2]
     return cube(np.hstack([product_of_two, levels[:, 2:]]), separation)
 
