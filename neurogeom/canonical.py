@@ -1,4 +1,4 @@
-"""From checked parts to one canonical activity: plain columns, sorted ids, a hash of the content."""
+"""From checked parts to one canonical activity: plain columns, sorted ids, a content hash."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _set_constant(scalars: dict[str, Any], name: str, column: np.ndarray, dim: s
 
 def _refuse_collisions(columns: Mapping[str, Mapping], scalars: Mapping[str, Any]) -> None:
     """One name cannot stand on two dims, nor be the name of a dim."""
-    both = sorted((set(columns["trial"]) & set(columns["neuron"])))
+    both = sorted(set(columns["trial"]) & set(columns["neuron"]))
     both += sorted(set(scalars) & (set(columns["trial"]) | set(columns["neuron"])))
     if both:
         raise ValueError(

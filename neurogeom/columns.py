@@ -1,7 +1,8 @@
 """Columns of trials and neurons as plain arrays: text, booleans, integers or floats.
 
-Files, data frames and lists hand over bytes, ``None``, categories and boxed numbers. Here they become one of
-four kinds, so that nothing above has to ask again. Missing text is ``""``, a missing number is NaN.
+Files, data frames and lists hand over bytes, ``None``, categories and boxed numbers. Here they
+become one of four kinds, so that nothing above has to ask again. Missing text is ``""``, a missing
+number is NaN.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ _KIND_NAMES = {"b": "booleans", "i": "numbers", "u": "numbers", "f": "numbers", 
 def plain_values(name: str, values: Any) -> np.ndarray:
     """Values of any shape as booleans, numbers or text, or a refusal that names the column.
 
-    Bytes are decoded; a missing entry (``None``, NaN, ``pandas.NA``, masked) among text becomes ``""``, among numbers
-    or booleans it makes the column float with NaN.
+    Bytes are decoded; a missing entry (``None``, NaN, ``pandas.NA``, masked) among text becomes
+    ``""``, among numbers or booleans it makes the column float with NaN.
 
     Parameters
     ----------
@@ -60,21 +61,23 @@ def plain_values(name: str, values: Any) -> np.ndarray:
 def plain_column(
     name: str, values: Any, n_entries: int | None = None, dim: str = "entry"
 ) -> np.ndarray:
-    """`plain_values` of one dimension, of the length asked for; the message names column and lengths."""
+    """`plain_values` of one dimension and of the length asked for; a refusal names both lengths."""
     array = plain_values(name, values)
     if array.ndim != 1:
         raise ValueError(
-            f"column {name!r} has shape {array.shape}; give one value a {dim}, one column for each quantity"
+            f"column {name!r} has shape {array.shape}; give one value a {dim}, "
+            "one column for each quantity"
         )
     if n_entries is not None and array.size != n_entries:
         raise ValueError(
-            f"column {name!r} has {array.size} entries but there are {n_entries} {dim}s; give one value a {dim}"
+            f"column {name!r} has {array.size} entries but there are {n_entries} {dim}s; "
+            f"give one value a {dim}"
         )
     return array
 
 
 def is_missing(array: np.ndarray) -> np.ndarray:
-    """Where a plain array has no label: ``""`` in text, NaN in floats, nowhere else; same shape, bool."""
+    """Where a plain array has no label (``""`` in text, NaN in floats): bool of the same shape."""
     if array.dtype.kind == "U":
         return array == MISSING_TEXT
     if array.dtype.kind == "f":
@@ -95,7 +98,7 @@ def listed(names: Iterable[Any], limit: int = 12) -> str:
 
 
 def _as_array(values: Any) -> np.ndarray:
-    """Any array-like as an array that has not yet mixed kinds: lists stay objects until looked at."""
+    """Any array-like as an array with its kinds unmixed: lists stay objects until looked at."""
     if np.ma.isMaskedArray(values):
         return values.astype(object).filled(None)
     if hasattr(values, "dtype"):
@@ -113,7 +116,8 @@ def _from_objects(name: str, array: np.ndarray) -> np.ndarray:
     kinds = {_entry_kind(entry) for entry in array[~missing]}
     if len(kinds) > 1 or not kinds <= {"text", "booleans", "numbers"}:
         raise TypeError(
-            f"column {name!r} holds {' and '.join(sorted(kinds))}; give numbers, booleans or text, one kind a column"
+            f"column {name!r} holds {' and '.join(sorted(kinds))}; "
+            "give numbers, booleans or text, one kind a column"
         )
     kind = kinds.pop() if kinds else "numbers"
     if kind == "text":
@@ -127,7 +131,7 @@ def _from_objects(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _text(name: str, array: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Object array of str and bytes -> str, the missing ones "" (never both meanings in one column)."""
+    """Object array of str and bytes -> str, the missing ones "" (never both in one column)."""
     text = np.full(array.shape, MISSING_TEXT, dtype=object)
     try:
         text[~missing] = [e.decode() if isinstance(e, bytes) else str(e) for e in array[~missing]]

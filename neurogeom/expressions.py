@@ -40,10 +40,11 @@ _QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|`([^`]+)`""")
 def evaluate(text: str, columns: Mapping[str, Any]) -> np.ndarray:
     """Which entries satisfy the expression?
 
-    Comparisons (``== != < <= > >=``, chained), ``and``, ``or``, ``not``, ``in``, ``not in`` with a list or tuple of
-    values, numbers, text, ``True``, ``False``, ``None``, column names and parentheses; a name that is no identifier
-    stands in backticks. ``None`` means "no label": ``choice == None`` is true where choice is ``""`` or NaN. In every
-    other comparison a missing label is an ordinary value, so that ``choice != "left"`` keeps it.
+    Comparisons (``== != < <= > >=``, chained), ``and``, ``or``, ``not``, ``in``, ``not in`` with a
+    list or tuple of values, numbers, text, ``True``, ``False``, ``None``, column names and
+    parentheses; a name that is no identifier stands in backticks. ``None`` means "no label":
+    ``choice == None`` is true where choice is ``""`` or NaN. In every other comparison a missing
+    label is an ordinary value, so that ``choice != "left"`` keeps it.
 
     Parameters
     ----------
@@ -61,12 +62,13 @@ def evaluate(text: str, columns: Mapping[str, Any]) -> np.ndarray:
     KeyError
         A name is no column; the message lists the choices.
     ValueError
-        Anything else: a call, arithmetic, an attribute, text compared with numbers, a column that is not true or false
-        by itself. The message quotes the part.
+        Anything else: a call, arithmetic, an attribute, text compared with numbers, a column that
+        is not true or false by itself. The message quotes the part.
 
     Examples
     --------
-    >>> evaluate("area in ('M1', 'S1') and depth < 500", {"area": ["M1", "V1", "S1"], "depth": [100, 200, 900]})
+    >>> columns = {"area": ["M1", "V1", "S1"], "depth": [100, 200, 900]}
+    >>> evaluate("area in ('M1', 'S1') and depth < 500", columns)
     array([ True, False, False])
     """
     quoted: dict[str, str] = {}
@@ -102,7 +104,8 @@ class _Reader:
         if np.asarray(value).dtype.kind != "b":
             part = self.part(node)
             raise ValueError(
-                f"{part} in {self.text!r} is not true or false by itself; compare it, as in {part} == 1"
+                f"{part} in {self.text!r} is not true or false by itself; compare it, "
+                f"as in {part} == 1"
             )
         return value
 
@@ -126,7 +129,8 @@ class _Reader:
         if not isinstance(right, ast.Tuple | ast.List | ast.Set):
             part = self.part(right)
             raise ValueError(
-                f"{part} after 'in' in {self.text!r} is not a list; write [{part}] or several values"
+                f"{part} after 'in' in {self.text!r} is not a list; "
+                f"write [{part}] or several values"
             )
         found = [self.compare(left, _COMPARISONS[ast.Eq], item) for item in right.elts]
         return reduce(np.logical_or, found, np.False_)
@@ -142,8 +146,8 @@ class _Reader:
         kinds = [kind_name(np.asarray(side)) for side in (a, b)]
         if (kinds[0] == "text") != (kinds[1] == "text"):
             raise ValueError(
-                f"{self.part(left)} ({kinds[0]}) is compared with {self.part(right)} ({kinds[1]}) in {self.text!r}; "
-                "compare text with text and numbers with numbers"
+                f"{self.part(left)} ({kinds[0]}) is compared with {self.part(right)} ({kinds[1]}) "
+                f"in {self.text!r}; compare text with text and numbers with numbers"
             )
         return compare(a, b)
 
@@ -182,7 +186,8 @@ class _Reader:
             same = [key for key in self.columns if unicodedata.normalize("NFKC", str(key)) == name]
             if len(same) != 1:
                 raise KeyError(
-                    f"no column {name!r} for {self.text!r}; choose from {listed(self.columns) or 'none'}"
+                    f"no column {name!r} for {self.text!r}; "
+                    f"choose from {listed(self.columns) or 'none'}"
                 )
             name = same[0]
         return plain_column(name, self.columns[name])
