@@ -1,0 +1,1 @@
+"""Recordings: NWB files read, inspected and written; manifests verified and fetched."""
