@@ -4,7 +4,7 @@ from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 from scipy.stats import ortho_group
 
 from neurogeom.formulas import expected, geometries, parallelism, participation_ratio
@@ -60,6 +60,29 @@ def test_finite_trials_are_predicted(n_neurons, n_trials, held_out):
     # The Gaussian approximation itself is within 0.003 down to 20 neurons.
     error = simulated.std() / np.sqrt(simulated.size)
     assert abs(simulated.mean() - predicted) < 4 * error + 0.003
+
+
+def test_score_of_a_new_trial_has_the_moments_that_the_formula_takes():
+    """400 000 training sets of two trials, seven neurons, three conditions against four."""
+    rng, n_draws, n_trials = np.random.default_rng(0), 400_000, 2
+    means, noise_sd = 3 * unstructured(7), np.linspace(0.5, 2, 7)
+    side = np.array([1, 1, 1, 0, -1, -1, -1, -1])
+    error = noise_sd / np.sqrt(n_trials)
+    noise = {
+        s: error / np.sqrt((side == s).sum()) * rng.standard_normal((n_draws, 7)) for s in (1, -1)
+    }
+    plus, minus = (means[side == s].mean(axis=0) + noise[s] for s in (1, -1))
+    predicted = expected.by_condition(
+        means, side, side != 0, noise_sd=noise_sd, n_trials=n_trials
+    )[0]
+    for condition in np.flatnonzero(side):
+        trial = means[condition] + noise_sd * rng.standard_normal((n_draws, 7))
+        score = side[condition] * np.sum((plus - minus) * (trial - (plus + minus) / 2), axis=1)
+        z = score.mean() / score.std()
+        kurtosis = np.mean(((score - score.mean()) / score.std()) ** 4)
+        # Delta method for mean / sd, an upper bound that ignores the skewness.
+        standard_error = (1 + abs(z) / 2 * np.sqrt(kurtosis - 1)) / np.sqrt(n_draws)
+        assert abs(z - ndtri(predicted[condition])) < 4 * standard_error
 
 
 def test_many_trials_are_the_population_value():
