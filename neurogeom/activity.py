@@ -45,7 +45,7 @@ def from_arrays(
     *,
     session: str | None = None,
     animal: str | None = None,
-    units: str = "a.u.",
+    units: str | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> xr.DataArray | list[xr.DataArray]:
     """How do I hand my own arrays to neurogeom?
@@ -62,8 +62,8 @@ def from_arrays(
         Bin centres in seconds from the event, increasing; needed where `values` has a third axis.
     session, animal : str, optional
         Names; without one a session is called after its content.
-    units : str
-        Units of the values, such as "spikes/s", "spikes", "dF/F" or "a.u.".
+    units : str, optional
+        Units of the values, such as "spikes/s", "spikes" or "dF/F"; "a.u." where nothing is said.
     attrs : mapping, optional
         More attributes: source, align, window, ...
 
@@ -88,7 +88,7 @@ def from_arrays(
     values = floats(values)
     trial = plain_columns({} if trial is None else trial, values.shape[0], "trial")
     neuron = plain_columns({} if neuron is None else neuron, values.shape[1], "neuron")
-    attrs = {**(attrs or {}), "units": units}
+    attrs = {**(attrs or {}), **({"units": units} if units else {})}
     names = [
         None if c is None else c.astype(str) for c in (trial.get("session"), neuron.get("session"))
     ]

@@ -23,7 +23,7 @@ def from_dataframe(
     animal: str = "animal",
     time: str | None = None,
     neuron_columns: Sequence[str] = (),
-    units: str = "a.u.",
+    units: str | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> xr.DataArray | list[xr.DataArray]:
     """How do I hand over a long table, one row a trial and neuron (and time bin)?
@@ -87,7 +87,7 @@ def from_dataframe(
         own_neuron = {c: _one_each(rows[c], index[1], ids[1], c, "neuron") for c in neuron_columns}
         own_trial["trial_id"], own_neuron["unit_id"] = ids[:2]
         bins = ids[2] if time else None
-        attrs = {**(attrs or {}), "units": units}
+        attrs = {**(attrs or {}), **({"units": units} if units else {})}
         found.append(assemble(floats(values), own_trial, own_neuron, bins, {}, attrs))
     return found if len(found) > 1 else found[0]
 
