@@ -62,10 +62,11 @@ def test_finite_trials_are_predicted(n_neurons, n_trials, held_out):
     assert abs(simulated.mean() - predicted) < 4 * error + 0.003
 
 
-def test_score_of_a_new_trial_has_the_moments_that_the_formula_takes():
+@pytest.mark.parametrize("scale", [1, 3])  # noise in the means matters more, or less
+def test_score_of_a_new_trial_has_the_moments_that_the_formula_takes(scale):
     """400 000 training sets of two trials, seven neurons, three conditions against four."""
     rng, n_draws, n_trials = np.random.default_rng(0), 400_000, 2
-    means, noise_sd = 3 * unstructured(7), np.linspace(0.5, 2, 7)
+    means, noise_sd = scale * unstructured(7), np.linspace(0.5, 2, 7)
     side = np.array([1, 1, 1, 0, -1, -1, -1, -1])
     error = noise_sd / np.sqrt(n_trials)
     noise = {
