@@ -248,7 +248,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
     ("error", "sentence"),
     [
         (ValueError("window is\n reversed; swap it"), "window is reversed; swap it"),
-        (KeyError("no column 'rul'; choose from ['rule']"), "no column 'rul'; choose from ['rule']"),
+        (KeyError("no column 'rul'; choose 'rule'"), "no column 'rul'; choose 'rule'"),
         (TypeError("not a number"), "not a number"),
         (OSError("a.nwb is damaged"), "a.nwb is damaged"),
         (FileNotFoundError(2, "No such file or directory", "x"), "x: no such file or directory"),
@@ -256,7 +256,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
         (MemoryError("10 GB"), "not enough memory (10 GB)"),
     ],
 )
-def test_the_fault_of_the_data_is_one_sentence_and_exit_1(invoke, scored, monkeypatch, error, sentence):
+def test_a_fault_of_the_data_is_one_sentence(invoke, scored, monkeypatch, error, sentence):
     def fails(*_, **__):
         raise error
 
@@ -382,7 +382,8 @@ def test_ctrl_c_ends_the_process_with_130_and_leaves_no_file(tmp_path):
 def test_data_list_names_the_shipped_manifests(invoke):
     status, shown, _ = invoke("data", "list")
     assert status == 0
-    assert any(line.startswith("finger_rl ") and "not verified" in line for line in shown.splitlines())
+    (line,) = [line for line in shown.splitlines() if line.startswith("finger_rl ")]
+    assert "not verified" in line
 
 
 def test_data_verify_of_an_empty_manifest_says_so(invoke):
@@ -393,8 +394,8 @@ def test_data_verify_of_an_empty_manifest_says_so(invoke):
 
 
 def test_data_verify_exits_with_1_where_a_file_is_wrong(invoke, tmp_path):
-    text = "manifest_version: 1\nverified: false\ndataset: {id: toy}\nassets: [{path: a, size: 3}]\n"
-    (tmp_path / "toy.yaml").write_text(text)
+    text = "manifest_version: 1\nverified: false\ndataset: {id: toy}\n"
+    (tmp_path / "toy.yaml").write_text(text + "assets: [{path: a, size: 3}]\n")
     status, shown, error = invoke("data", "verify", tmp_path / "toy.yaml")
     assert status == 1
     assert shown.split()[:2] == ["a", "missing"]
