@@ -11,6 +11,7 @@ COLUMNS = (
     "label",
     "time",
     "value",
+    "chance",
     "null_mean",
     "null_sd",
     "p_value",
@@ -21,7 +22,8 @@ COLUMNS = (
     "null_method",
     "reason",
 )
-_BESIDE_ESTIMATE = {"null", "p_value", "p_corrected", "interval", "interval_target", "null_method"}
+_BESIDE_ESTIMATE = {"chance", "null", "p_value", "p_corrected", "interval", "interval_target"}
+_BESIDE_ESTIMATE |= {"null_method"}
 _BESIDE_ACCURACY = {"p_value": "dichotomy_p_value", "p_corrected": "dichotomy_p_corrected"}
 
 
@@ -37,7 +39,7 @@ def to_dataframe(tree):
     pandas.DataFrame
         Columns `measure`; `quantity` ("estimate", "accuracy", "pair_estimate", ...); `variable`;
         `label` (of a dichotomy, pair or split); `time` (s); `value`; and beside an estimate its
-        `null_mean`, `null_sd`, `p_value`, `p_corrected`, `interval_low`, `interval_high`,
+        `chance`, `null_mean`, `null_sd`, `p_value`, `p_corrected`, `interval_low`, `interval_high`,
         `interval_target`, `null_method`, and the `reason` where the value is NaN. The draws of the
         null stay in the tree.
 
@@ -139,6 +141,7 @@ def _estimates(dataset):
     reasons = dataset.attrs.get("reasons", {})
     for at, place in _cells(estimate):
         row = {"quantity": "estimate", **_place(dataset, place), "value": float(estimate[at])}
+        row["chance"] = float(dataset.attrs.get("chance", np.nan))
         for name, values in beside.items():
             cell = values[at].item()
             row[name] = str(cell) if isinstance(cell, str) else float(cell)
@@ -149,7 +152,7 @@ def _estimates(dataset):
 
 def _beside_estimate(dataset):
     """What stands beside the estimate, each with the dims of the estimate."""
-    found = {k: dataset[k] for k in ("p_value", "p_corrected") if k in dataset}
+    found = {k: dataset[k] for k in ("chance", "p_value", "p_corrected") if k in dataset}
     found |= {k: dataset[k] for k in ("interval_target", "null_method") if k in dataset}
     if "null" in dataset:
         found["null_mean"] = dataset["null"].mean("surrogate")
