@@ -72,7 +72,7 @@ def read_nwb(
     signal : {"units", "roi"}
         Sorted units, or regions of interest of an imaging series.
     units, where : str, optional
-        Which neurons, which trials: expressions over columns, ``"quality == 'good' and depth > 2"``.
+        Which neurons, which trials: expressions over columns, ``"quality == 'good'"``.
     area : str, optional
         Column or path of the brain area ("electrodes.group_name"); default the first place that
         names any.
@@ -83,7 +83,7 @@ def read_nwb(
 
     Returns
     -------
-    DataArray of dims ("trial", "neuron") or ("trial", "neuron", "time"); a list for a list of paths.
+    DataArray, dims ("trial", "neuron") or ("trial", "neuron", "time"); a list for a list of paths
         Units "spikes/s", or the unit that the imaging series states. A column whose name is taken
         is prefixed with ``trial_`` or ``unit_``; ``attrs["skipped_columns"]`` says which columns
         could not be used, and why.

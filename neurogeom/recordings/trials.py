@@ -84,8 +84,8 @@ def _refuse_unusable(
     for variable in variables:
         if variable in skipped:
             raise ValueError(
-                f"column {variable!r} of {name} is {skipped[variable]}, but a variable has one value "
-                f"a trial; choose from {listed(columns)}"
+                f"column {variable!r} of {name} is {skipped[variable]}, but a variable has one "
+                f"value a trial; choose from {listed(columns)}"
             )
         if variable not in columns:
             raise KeyError(f"{name} has no column {variable!r}; choose from {listed(columns)}")
