@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ MEASURES = ("decoding", "ccgp", "shattering", "parallelism")
 READOUTS = ("svm", "ridge", "lda", "nearest_mean")
 EMBEDDED = "simulated_cube.nwb"
 # Options that change what is estimated: truth_at_n of a simulated recording holds without them.
-_CHANGES = ("window", "bin_width", "units", "where", "contrasts", "bins", "across", "readout", "c")
+_CHANGES = ("bin_width", "units", "where", "contrasts", "bins", "across", "readout", "c")
 _CHANGES += ("min_trials", "n_pseudo")
 
 
@@ -165,13 +164,15 @@ def _write(tree, given: dict) -> None:
 
 def _truth(recording, names: list[str], given: dict) -> dict | None:
     """truth_at_n of a simulated recording as the table takes it, where it holds."""
-    known = _first(recording).attrs.get("truth_at_n")
+    attrs = _first(recording).attrs
+    known, simulated = attrs.get("truth_at_n"), attrs.get("simulation", {})
     if not known:
         return None
-    simulated = _first(recording).attrs["simulation"]["variables"]
-    changed = [name for name in _CHANGES if given[name]]
-    if changed or set(names) != set(simulated):
-        print("The truth at n is not shown: it is known for the defaults only.", file=sys.stderr)
+    changed = any(given[name] for name in _CHANGES)
+    changed |= set(names) != set(simulated["variables"])
+    changed |= list(attrs["window"]) != list(simulated["window"])
+    if changed:
+        click.echo("The truth at n is not shown: it is known for the defaults only.", err=True)
         return None
     held_out = given["held_out"] or "matched"
     return {

@@ -182,7 +182,8 @@ def _settings(tree):
     for ds in measures_of(tree).values():
         attrs = ds.attrs
         words = [f"readout {attrs['readout']}"] if attrs.get("readout") else []
-        words += [f"{attrs['n_pseudo']} trials drawn a condition"] if attrs.get("n_pseudo") else []
+        drawn = attrs.get("n_pseudo") and not attrs.get("real_trials")
+        words += [f"{attrs['n_pseudo']} trials drawn a condition"] if drawn else []
         words += [count(attrs["n_resamples"], "resample")] if attrs.get("n_resamples") else []
         words += [f"seed {attrs['seed']}"] if "seed" in attrs else []
         if words:
