@@ -17,7 +17,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurogeom.canonical import DIMS, IDS, SCALARS, assemble, content_hash, floats, plain_columns
+from neurogeom.canonical import (
+    DIMS,
+    IDS,
+    SCALARS,
+    assemble,
+    content_hash,
+    floats,
+    full_names,
+    plain_columns,
+)
 from neurogeom.columns import listed
 from neurogeom.design import conditions
 from neurogeom.expressions import evaluate
@@ -90,7 +99,8 @@ def from_arrays(
     neuron = plain_columns({} if neuron is None else neuron, values.shape[1], "neuron")
     attrs = {**(attrs or {}), **({"units": units} if units else {})}
     names = [
-        None if c is None else c.astype(str) for c in (trial.get("session"), neuron.get("session"))
+        full_names("session", columns["session"], dim) if "session" in columns else None
+        for dim, columns in (("trial", trial), ("neuron", neuron))
     ]
     several = any(name is not None and np.unique(name).size > 1 for name in names)
     if not several:
@@ -116,7 +126,8 @@ def validate(x: xr.DataArray) -> xr.DataArray:
     Returns
     -------
     DataArray with sorted trials and neurons, plain columns and the attributes ``units``,
-    ``content_hash``, ``version`` and ``dropped``; the input is left as it was.
+    ``content_hash``, ``version`` and ``dropped``. The input is left as it was; the values are not
+    copied where they are in order already.
 
     Raises
     ------
@@ -134,6 +145,9 @@ def validate(x: xr.DataArray) -> xr.DataArray:
             "('trial', 'neuron', 'time'), as in x.rename(...)"
         )
     x = x.transpose(*DIMS[: x.ndim])
+    for dim in x.dims:
+        if getattr(x.indexes.get(dim), "nlevels", 1) > 1:
+            x = x.reset_index(dim)  # a MultiIndex becomes one coordinate a level
     columns = _hand_made_columns(x)
     scalars = {str(k): v.values for k, v in x.coords.items() if not v.dims}
     time = columns["time"].pop("time", None)
@@ -326,8 +340,6 @@ def _hand_made_columns(x: xr.DataArray) -> dict[str, dict[str, Any]]:
     """Coordinates by dim; index coordinates named after trial and neuron are their ids."""
     columns: dict[str, dict[str, Any]] = {dim: {} for dim in DIMS}
     for name, coord in x.coords.items():
-        if getattr(x.indexes.get(name), "nlevels", 1) > 1:
-            continue  # the levels of a MultiIndex are coordinates of their own
         if coord.ndim > 1:
             raise ValueError(f"coordinate {name!r} has dims {coord.dims}; give it one dim")
         if coord.ndim == 1:

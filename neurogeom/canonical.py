@@ -122,13 +122,18 @@ def _scalar(name: str, value: Any) -> np.ndarray:
     return scalar.astype(str)
 
 
-def _set_constant(scalars: dict[str, Any], name: str, column: np.ndarray, dim: str) -> None:
-    """A column that says one thing of the whole session becomes a scalar."""
+def full_names(name: str, column: np.ndarray, dim: str) -> np.ndarray:
+    """Names of sessions or animals as text, none of them missing."""
     if is_missing(column).any():
         raise ValueError(
             f"column {name!r} of {dim} has missing entries; name the {name} everywhere"
         )
-    found = set(column.astype(str).tolist())
+    return column.astype(str)
+
+
+def _set_constant(scalars: dict[str, Any], name: str, column: np.ndarray, dim: str) -> None:
+    """A column that says one thing of the whole session becomes a scalar."""
+    found = set(full_names(name, column, dim).tolist())
     found |= {str(scalars[name])} if name in scalars else set()
     if len(found) > 1:
         raise ValueError(

@@ -100,7 +100,7 @@ def listed(names: Iterable[Any], limit: int = 12) -> str:
 def _as_array(values: Any) -> np.ndarray:
     """Any array-like as an array with its kinds unmixed: lists stay objects until looked at."""
     if np.ma.isMaskedArray(values):
-        return values.astype(object).filled(None)
+        return np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
     if hasattr(values, "dtype"):
         numpy_dtype = isinstance(values.dtype, np.dtype)
         return np.asarray(values) if numpy_dtype else np.asarray(values, dtype=object)

@@ -150,7 +150,8 @@ def _list_groups(arrays: Sequence[xr.DataArray]) -> dict[str, xr.Dataset]:
         name = str(array.coords["session"].values) if "session" in array.coords else ""
         usable = name.isprintable() and "/" not in name and name.strip(". ")
         path = f"/{name}" if usable and f"/{name}" not in groups else f"/session_{i:04d}"
-        path += "_" * (path in groups)
+        while path in groups:
+            path += "_"
         dataset, names[path] = _array_as_dataset(array)
         groups[path] = _storable(dataset, path, {})
     notes = {"kind": "list", "order": list(groups), "arrays": names}
