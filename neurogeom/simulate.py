@@ -1,7 +1,6 @@
 """Recordings whose geometry is known: the ground truth of every measure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Literal
 
@@ -11,49 +10,11 @@ import xarray as xr
 from .activity import from_arrays
 from .design import balanced_dichotomies, conditions
 from .formulas import expected, geometries, parallelism, participation_ratio
+from .worlds import GEOMETRIES, World, baseline_counts, place
 
 __all__ = ["simulate"]
 
 MAX_VARIABLES = 6
-_AXES = {
-    "cube": geometries.cube,
-    "cuboid": geometries.cube,
-    "simplex": geometries.simplex,
-    "xor": geometries.exclusive_or,
-    "cube_nonlinear": geometries.cube_nonlinear,
-    "planes": geometries.planes,
-}
-
-
-@dataclass(frozen=True)
-class _World:
-    """What stays the same when the recording is repeated.
-
-    centroids : (condition, neuron), in noise sd; baseline : mean counts (neuron,) or None for
-    Gaussian noise; own : neurons of each session; correlation : of the noise within a session
-    """
-
-    centroids: np.ndarray
-    baseline: np.ndarray | None
-    own: tuple
-    correlation: float
-    variables: tuple
-    n_trials: int
-    apart: bool
-    window: tuple
-
-    @property
-    def counts(self):
-        """Mean spike counts (condition, neuron); a mean below 0 is 0."""
-        return np.maximum(self.baseline + np.sqrt(self.baseline) * self.centroids, 0)
-
-    @property
-    def standardised(self):
-        """Condition means (condition, neuron) in units of the noise sd of each neuron."""
-        if self.baseline is None:
-            return self.centroids
-        # The variance of a count is its mean: the average condition stands for all.
-        return self.counts / np.sqrt(np.maximum(self.counts.mean(axis=0), 1e-12))
 
 
 def simulate(
@@ -132,8 +93,9 @@ def simulate(
       linear discriminant, in closed form: ``decoding``, ``ccgp_matched``, ``ccgp_any`` and
       ``parallelism`` for each variable, ``shattering``, ``participation_ratio``. For Poisson noise
       an approximation: its variance follows the mean, the formula takes the average condition;
-    - ``truth_at_n``: the same but the last, as the measures with their defaults score ``n_truth``
-      fresh recordings of this size: mean, and ``standard_error`` of it. None if switched off.
+    - ``truth_at_n``: the same but the last, as the measures with their defaults (and 4 resamples)
+      score ``n_truth`` fresh recordings of this size: the mean over those in which the estimate is
+      defined (``n_defined``), and its ``standard_error``. None if switched off.
 
     Raises
     ------
@@ -169,10 +131,10 @@ def simulate(
     }
     placed, recorded, fresh = np.random.SeedSequence(seed).spawn(3)
     rng = np.random.default_rng(placed)
-    centroids = _centroids(geometry, separation, len(names), n_neurons, rng)
-    baseline = _baseline(noise, rates, window, n_neurons, rng)
+    centroids = place(geometry, separation, len(names), n_neurons, rng)
+    baseline = baseline_counts(noise, rates, window, n_neurons, rng)
     own = tuple(np.array_split(np.arange(n_neurons), n_sessions))
-    world = _World(
+    world = World(
         centroids, baseline, own, noise_correlation, names, n_trials, apart, tuple(window)
     )
     x = _record(world, recorded)
@@ -191,10 +153,8 @@ def simulate(
 
 def _names(geometry, variables, n_variables):
     """Names of the variables; their number goes with the geometry if nothing is said."""
-    if geometry not in (*_AXES, "random"):
-        raise ValueError(
-            f"geometry {geometry!r} is unknown; choose from {sorted((*_AXES, 'random'))}"
-        )
+    if geometry not in GEOMETRIES:
+        raise ValueError(f"geometry {geometry!r} is unknown; choose from {sorted(GEOMETRIES)}")
     if isinstance(variables, str):
         raise ValueError(f"variables={variables!r} is one string; pass a list of names")
     if variables is not None:
@@ -241,30 +201,6 @@ def _check_noise(noise, noise_correlation, rates, window, apart):
         raise ValueError(f"rates={rates} are no log-normal; pass (median in spikes/s, log sd)")
 
 
-def _centroids(geometry, separation, n_variables, n_neurons, rng):
-    """Condition means (condition, neuron) in noise sd."""
-    levels = geometries.crossed_levels(n_variables)
-    if geometry == "random":
-        distance = geometries.simplex_distance(len(levels), separation)
-        return rng.standard_normal((len(levels), n_neurons)) * distance / (2 * n_neurons) ** 0.5
-    axes = _AXES[geometry](levels, separation)
-    if n_neurons < axes.shape[1]:
-        raise ValueError(
-            f"{geometry!r} spans {axes.shape[1]} dimensions and there are {n_neurons} neurons; "
-            f"ask for n_neurons={axes.shape[1]} or more"
-        )
-    basis, _ = np.linalg.qr(rng.standard_normal((n_neurons, axes.shape[1])))
-    return axes @ basis.T
-
-
-def _baseline(noise, rates, window, n_neurons, rng):
-    """Mean counts (neuron,) in the window, or None for Gaussian noise."""
-    if noise == "gaussian":
-        return None
-    median, spread = rates
-    return median * (window[1] - window[0]) * np.exp(spread * rng.standard_normal(n_neurons))
-
-
 def _record(world, seed):
     """One recording: a list of sessions, each with its own stream of random numbers."""
     streams = [np.random.default_rng(s) for s in seed.spawn(len(world.own))]
@@ -276,7 +212,7 @@ def _session(world, i, rng):
     own = world.own[i]
     blocks = own.size if world.apart else 1
     condition = np.tile(np.repeat(np.arange(len(world.centroids)), world.n_trials), blocks)
-    values = _activity(world, own, condition, rng)
+    values = world.activity(own, condition, rng)
     if world.apart:
         recorded_for = np.repeat(np.arange(blocks), condition.size // blocks)
         values[recorded_for[:, None] != np.arange(blocks)] = np.nan
@@ -291,27 +227,10 @@ def _session(world, i, rng):
     )
 
 
-def _activity(world, own, condition, rng):
-    """Values (trial, neuron) of the neurons of one session."""
-    noise = rng.standard_normal((condition.size, own.size))
-    if world.correlation:
-        shared = rng.standard_normal((condition.size, 1))
-        noise = (1 - world.correlation) ** 0.5 * noise + world.correlation**0.5 * shared
-    if world.baseline is None:
-        return world.centroids[np.ix_(condition, own)] + noise
-    mean = world.counts[np.ix_(condition, own)]
-    if not world.correlation:
-        return rng.poisson(mean).astype(float)
-    from scipy.special import ndtr
-    from scipy.stats import poisson
-
-    return poisson.ppf(ndtr(noise), mean).astype(float)
-
-
 def _truth_population(world, x):
     """Closed forms for infinitely many trials of these neurons."""
     design = conditions(x[:1], list(world.variables))
-    means, noise_sd = _decorrelated(world)
+    means, noise_sd = world.decorrelated()
     options = {"noise_sd": noise_sd, "readout": "lda"}
     _, sides, _ = balanced_dichotomies(design, max_dichotomies=1000, seed=0)
     truth = {"decoding": {}, "ccgp_matched": {}, "ccgp_any": {}, "parallelism": {}}
@@ -331,26 +250,6 @@ def _truth_population(world, x):
     return {**truth, "readout": "lda", "n_neurons": int(means.shape[1])}
 
 
-def _decorrelated(world):
-    """Means rotated, session by session, to axes on which the noise is independent, and its sd.
-
-    Reflecting the direction in which all neurons of a session move together onto its first neuron
-    diagonalises the covariance (1 - r) I + r 11'.
-    """
-    means, variance = world.standardised.copy(), np.ones(world.centroids.shape[1])
-    if not world.correlation:
-        return means, variance
-    for own in world.own:
-        mirror = np.full(own.size, own.size**-0.5)
-        mirror[0] -= 1
-        if own.size > 1:
-            part = means[:, own]
-            means[:, own] = part - 2 * np.outer(part @ mirror, mirror) / (mirror @ mirror)
-        variance[own] = 1 - world.correlation
-        variance[own[0]] += own.size * world.correlation
-    return means, np.sqrt(variance)
-
-
 def _truth_at_n(world, seed, n_truth):
     """What the measures make of fresh recordings of the same world: mean and standard error."""
     if n_truth == 0:
@@ -358,23 +257,30 @@ def _truth_at_n(world, seed, n_truth):
     if n_truth < 2:
         raise ValueError(f"n_truth={n_truth} has no standard error; pass 0 or at least 2")
     scores = [_measured(world, child, i) for i, child in enumerate(seed.spawn(n_truth))]
-    mean, error = {}, {}
+    mean, error, defined = {}, {}, {}
     for measure in scores[0]:
         values = np.array([s[measure] for s in scores])  # (recording, variable) or (recording,)
-        finite = np.isfinite(values).sum(axis=0)
-        total = np.where(np.isfinite(values), values, 0).sum(axis=0)
-        average = np.where(finite > 0, total / np.maximum(finite, 1), np.nan)
-        squares = np.where(np.isfinite(values), (values - average) ** 2, 0).sum(axis=0)
-        spread = np.where(finite > 1, squares / np.maximum(finite - 1, 1), np.nan)
+        finite = np.isfinite(values)
+        count = finite.sum(axis=0)
+        average = _over(np.where(finite, values, 0).sum(axis=0), count)
+        squares = np.where(finite, (values - average) ** 2, 0).sum(axis=0)
         mean[measure] = _named(average, world.variables)
-        error[measure] = _named(np.sqrt(spread / np.maximum(finite, 1)), world.variables)
+        error[measure] = _named(np.sqrt(_over(squares, (count - 1) * count)), world.variables)
+        defined[measure] = _named(count, world.variables)
     sizes = {"n_trials": int(world.n_trials), "n_neurons": int(world.centroids.shape[1])}
-    return {**mean, **sizes, "readout": "svm", "n_recordings": n_truth, "standard_error": error}
+    about = {**sizes, "readout": "svm", "n_recordings": int(n_truth)}
+    return {**mean, **about, "standard_error": error, "n_defined": defined}
+
+
+def _over(total, count):
+    """The ratio, NaN where nothing was counted."""
+    return np.divide(total, count, where=count > 0, out=np.full(np.shape(total), np.nan))
 
 
 def _named(values, variables):
-    """A float, or {variable: float}."""
-    return dict(zip(variables, map(float, values), strict=True)) if values.ndim else float(values)
+    """A python number, or {variable: number}."""
+    values = np.asarray(values).tolist()
+    return dict(zip(variables, values, strict=True)) if isinstance(values, list) else values
 
 
 def _measured(world, seed, number):

@@ -16,6 +16,7 @@ STOREYS = {
     "frames": 3,
     "design": 3,
     "storage": 3,
+    "worlds": 3,
     "engine": 4,
     "measures": 5,
     "recordings": 5,
