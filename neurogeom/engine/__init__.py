@@ -1,0 +1,1 @@
+"""Resamples, readouts, nulls, intervals, multiplicity and parallel runs, for any measure."""

@@ -1,0 +1,145 @@
+"""One resample as arrays: scaled trials and their inner products, shared by all problems."""
+
+from functools import cached_property
+
+import numpy as np
+
+
+class Sample:
+    """Trials of one resample, scaled, with the Gram matrices that a readout needs.
+
+    train : float64 (row, neuron), sorted by condition, ``bounds`` (condition + 1,)
+    test : the same object as ``train`` where conditions and not trials are held out
+    """
+
+    def __init__(self, train, bounds, test=None, test_bounds=None):
+        self.train, self.bounds = train, bounds
+        self.same = test is None
+        self.test = train if self.same else test
+        self.test_bounds = bounds if self.same else test_bounds
+
+    @property
+    def n_trials(self):
+        """Training trials of each condition."""
+        return np.diff(self.bounds)
+
+    @cached_property
+    def gram(self):
+        """Inner products of training trials, (row, row)."""
+        return self.train @ self.train.T
+
+    @cached_property
+    def cross(self):
+        """Inner products of test and training trials, (test row, row)."""
+        return self.gram if self.same else self.test @ self.train.T
+
+    @cached_property
+    def condition_of(self):
+        """Condition of every training row."""
+        return np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
+
+    @cached_property
+    def test_condition_of(self):
+        """Condition of every test row."""
+        return np.repeat(np.arange(len(self.test_bounds) - 1), np.diff(self.test_bounds))
+
+    @cached_property
+    def means(self):
+        """Condition means of the training trials, (condition, neuron)."""
+        return np.add.reduceat(self.train, self.bounds[:-1], axis=0) / self.n_trials[:, None]
+
+    @cached_property
+    def overlap(self):
+        """Inner products of test trials and training condition means, (test row, condition)."""
+        return self.test @ self.means.T
+
+    @cached_property
+    def mean_gram(self):
+        """Inner products of training condition means, (condition, condition)."""
+        return self.means @ self.means.T
+
+
+class Shifted(Sample):
+    """A sample whose condition means moved by ``shift`` (condition, neuron): its Grams cost little.
+
+    x' = x + shift[condition], so x'.y' = x.y + x.shift[c] + shift[b].y + shift[b].shift[c]: one
+    product with as many columns as there are conditions instead of one with all trials.
+    """
+
+    def __init__(self, base, shift):
+        self.base, self.shift = base, shift
+        self.bounds, self.test_bounds, self.same = base.bounds, base.test_bounds, base.same
+
+    @cached_property
+    def train(self):
+        return self.base.train + self.shift[self.base.condition_of]
+
+    @cached_property
+    def test(self):
+        return self.train if self.same else self.base.test + self.shift[self.base.test_condition_of]
+
+    @cached_property
+    def _products(self):
+        return self.base.train @ self.shift.T, self.shift @ self.shift.T
+
+    @cached_property
+    def gram(self):
+        against, among = self._products
+        c = self.base.condition_of
+        half = against + 0.5 * among[c]  # (row, condition)
+        half = half[:, c]
+        gram = self.base.gram + half
+        gram += half.T
+        return gram
+
+    @cached_property
+    def cross(self):
+        if self.same:
+            return self.gram
+        against, among = self._products
+        c, t = self.base.condition_of, self.base.test_condition_of
+        mine = self.base.test @ self.shift.T + among[t]
+        return self.base.cross + mine[:, c] + against[:, t].T
+
+    @cached_property
+    def means(self):
+        return self.base.means + self.shift
+
+    @cached_property
+    def overlap(self):
+        base, shift = self.base, self.shift
+        t = base.test_condition_of
+        return base.overlap + base.test @ shift.T + (shift @ base.means.T + shift @ shift.T)[t]
+
+    @cached_property
+    def mean_gram(self):
+        cross = self.base.means @ self.shift.T
+        return self.base.mean_gram + cross + cross.T + self.shift @ self.shift.T
+
+
+def scaling(population, chosen, scale, conditions=slice(None)):
+    """Centre and inverse spread of every neuron over the chosen trials, conditions weighing the same.
+
+    chosen : bool (flat trial,); scale : "none" leaves all as it is; conditions : bool (condition,)
+    returns centre, inverse sd (neuron,). A neuron that does not vary gets inverse sd 0: no say.
+    """
+    if scale == "none":
+        return np.zeros(population.n_neurons), np.ones(population.n_neurons)
+    mean, square = (a[conditions] for a in population.moments(chosen))
+    centre = mean.mean(axis=0)
+    variance = square.mean(axis=0) - centre**2
+    floor = 1e-12 * np.maximum(square.mean(axis=0), 1e-300)
+    return centre, np.where(variance > floor, 1.0 / np.sqrt(np.maximum(variance, floor)), 0.0)
+
+
+def sample(population, resample, scale, scaled=None) -> Sample:
+    """The trials of a resample, scaled by what its training trials alone say.
+
+    scaled : (centre, inverse sd) to use instead, for surrogates that keep every neuron's moments
+    """
+    centre, inverse = scaling(population, resample.chosen, scale) if scaled is None else scaled
+    train = (population.gather(resample.train) - centre) * inverse
+    if resample.same:
+        return Sample(train, resample.train_bounds)
+    test = (population.gather(resample.test) - centre) * inverse
+    return Sample(train, resample.train_bounds, test, resample.test_bounds)

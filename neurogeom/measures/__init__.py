@@ -1,0 +1,1 @@
+"""One file a measure, to be read beside its paper."""

@@ -1,0 +1,152 @@
+"""The main job: one population, all its measures, one tree of results."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+from . import activity as container
+from ._version import __version__
+from .design import variable_names
+from .engine.setting import setting
+from .measures.ccgp import ccgp
+from .measures.decoding import decoding
+from .measures.parallelism import parallelism
+from .measures.shattering import shattering
+
+MEASURES: dict[str, Callable] = {
+    "decoding": decoding,
+    "ccgp": ccgp,
+    "shattering": shattering,
+    "parallelism": parallelism,
+}
+OWN = {
+    "decoding": {"classes"},
+    "ccgp": {"held_out", "across"},
+    "shattering": {"max_dichotomies"},
+    "parallelism": {"pairing"},
+}
+RESAMPLED = {"readout", "n_resamples", "n_pseudo"}
+SHARED = {"contrasts", "min_trials", "n_null", "target", "scale", "empty", "seed", "n_jobs"}
+
+
+def score(x, variables, *, measures=tuple(MEASURES), progress=None, **options) -> xr.DataTree:
+    """What is the geometry of this population, and how sure is each number?
+
+    Parameters
+    ----------
+    x : DataArray (trial, neuron[, time]) or list of them
+        Sessions of a recording, or the activations of a network.
+    variables : list of str, or mapping name -> {level: values}
+        Task variables, crossed.
+    measures : sequence of str
+        From "decoding", "ccgp", "shattering" and "parallelism".
+    progress : callable(measure, done, total), optional
+        Told of surrogates as they are done.
+    **options
+        Keywords of the measures: those that they share (``contrasts``, ``readout``, ``min_trials``,
+        ``n_resamples``, ``n_pseudo``, ``n_null``, ``target``, ``scale``, ``empty``, ``seed``, ``n_jobs``) and their own
+        (``held_out``, ``across``, ``classes``, ``max_dichotomies``, ``pairing``).
+
+    Returns
+    -------
+    DataTree
+        A group a measure (:func:`neurogeom.decoding`, ...) and ``population``: ``n_trials`` (condition,
+        neuron), what was used, what was dropped and why.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        A measure or option is unknown; as in the measures.
+
+    Examples
+    --------
+    >>> import neurogeom as ng
+    >>> x = ng.simulate("cube", separation=4.0, n_neurons=30, n_trials=10, n_truth=0, seed=0)
+    >>> tree = ng.score(x, ["a", "b", "c"], measures=["decoding", "ccgp"], n_resamples=4, n_null=19)
+    >>> sorted(tree.children)
+    ['ccgp', 'decoding', 'population']
+    """
+    measures = [measures] if isinstance(measures, str) else list(measures)
+    unknown = [m for m in measures if m not in MEASURES]
+    if unknown or not measures:
+        raise ValueError(f"measure {unknown[0] if unknown else ''!r} is unknown; choose from {sorted(MEASURES)}")
+    allowed = SHARED | RESAMPLED | set().union(*OWN.values())
+    if wrong := sorted(set(options) - allowed):
+        raise TypeError(f"score has no option {wrong[0]!r}; choose from {sorted(allowed)}")
+    sessions = container.sessions(x)
+    groups = {"population": describe(sessions, variables, **{k: v for k, v in options.items() if k in SETTING})}
+    started = time.monotonic()
+    for name in measures:
+        own = SHARED | OWN[name] | (set() if name == "parallelism" else RESAMPLED)
+        groups[name] = MEASURES[name](
+            sessions, variables, **{k: v for k, v in options.items() if k in own}, **_told(name, progress)
+        )
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {"version": __version__, "variables": variable_names(variables), "seconds": round(time.monotonic() - started, 1)}
+    return tree
+
+
+SETTING = {"contrasts", "min_trials", "empty"}
+
+
+def _told(name, progress):
+    return {} if progress is None else {"progress": lambda done: progress(name, done)}
+
+
+def describe(sessions, variables, **options) -> xr.Dataset:
+    """Who was recorded: trials of every condition and neuron, and what was left out.
+
+    Returns a Dataset with ``n_trials`` (condition, neuron) and, in ``attrs``, counts of sessions,
+    groups and neurons, ``dropped`` (reason -> count) and ``min_trials_cost`` (threshold -> neurons).
+    """
+    flat = [s.isel(time=0, drop=True) if "time" in s.dims else s for s in sessions]
+    s = setting(flat, variables, **options)
+    p, design = s.population, s.design
+    labels = {n: ("condition", np.asarray(v)) for n, v in design.labels.items()}
+    result = xr.Dataset(
+        {"n_trials": (("condition", "neuron"), p.counts_by_neuron)},
+        {"condition": [design.name_of(c) for c in range(design.n_conditions)], **labels},
+    ).assign_coords(session=("neuron", p.recorded[:, 0]), unit_id=("neuron", p.recorded[:, 1]))
+    read = [x.attrs.get("dropped", {}) for x in sessions]
+    apart = p.n_units == p.n_neurons and p.n_neurons > 1
+    result.attrs = {
+        "n_sessions": len(sessions),
+        "n_groups": p.n_groups,
+        "n_neurons": p.n_neurons,
+        "n_observed": p.n_observed,
+        "n_conditions": design.n_conditions,
+        "real_trials": p.real_trials,
+        "independent_unit": "neuron" if apart else "session" if p.n_units > 1 else "population",
+        "dropped": {
+            "trials": _summed([design.dropped, *(r.get("trials", {}) for r in read)]),
+            "neurons": _summed([p.dropped, *(r.get("neurons", {}) for r in read)]),
+        },
+        "min_trials_cost": p.kept_at,
+        "notes": _notes(p, options.get("min_trials", 5)),
+        **{k: sessions[0].attrs[k] for k in ("align", "window", "units") if k in sessions[0].attrs},
+        "source": [x.attrs["source"] for x in sessions if "source" in x.attrs],
+        "content_hash": [x.attrs["content_hash"] for x in sessions if "content_hash" in x.attrs],
+    }
+    return result
+
+
+def _summed(counts):
+    total: dict = {}
+    for count in counts:
+        for reason, n in count.items():
+            total[reason] = total.get(reason, 0) + int(n)
+    return total
+
+
+def _notes(p, min_trials):
+    notes = []
+    lost = sum(p.dropped.values())
+    if lost > p.n_neurons:
+        notes.append(
+            f"the threshold of {min_trials} trials a condition cost most neurons: {lost} of {lost + p.n_neurons} were dropped; lower --min-trials or merge levels"
+        )
+    if p.n_groups > 1:
+        notes.append("neurons of different groups were drawn independently: a pseudo-population, without noise correlations between groups")
+    return notes
