@@ -18,6 +18,8 @@ proposes (block principal pivoting: a few steps, but it may cycle). Phase 2 is N
 with an exact line search of the piecewise quadratic objective, which cannot cycle.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .jit import njit
@@ -25,6 +27,8 @@ from .jit import njit
 PIVOTS = 12  # steps of phase 1; it is left before when the violations stop falling
 SLACK = 1e-10  # a margin this near to its bound does not violate it
 MAX_STEPS = 200
+DAMP = 0.7
+SWEEPS = 40
 
 
 def solve_many(gram, offsets, sign, weight, C, start=None):
@@ -68,7 +72,10 @@ def solve_many(gram, offsets, sign, weight, C, start=None):
         if start is not None:
             guess[:] = start[np.ix_(problems, rows)]
         share = len(problems) * 20 >= len(rows)
-        found = _solve_group(kernel, cost, label, guess, start is not None, share)
+        inverse = np.linalg.inv(kernel + np.diag(1.0 / cost)) if share else np.empty((1, 1))
+        found = _solve_group(
+            kernel, inverse, condition[rows], cost, label, guess, start is not None, share
+        )
         coef[np.ix_(problems, rows)] = found[0]
         gap[problems], steps[problems], converged[problems] = found[1:]
     return coef, gap, steps, converged
@@ -111,47 +118,95 @@ def _same_training(sign, weight):
     return groups.values()
 
 
+class _Work(NamedTuple):
+    """Buffers of one training set; the solver of one problem leaves nothing in them for the next."""
+
+    factor: np.ndarray  # flat: Cholesky factor of the base, then one row for each trial changed
+    scale: np.ndarray  # 1 / diagonal of the factor
+    base: np.ndarray  # trials of the base, in order
+    place: np.ndarray  # their position in the base by trial, else -1
+    changed: np.ndarray  # trials that entered or left since, in order
+    slot: np.ndarray  # their position among the changed by trial, else -1
+    schur: np.ndarray  # what the changed trials add to the system
+    small: np.ndarray  # its factor, and the same with signed columns
+    small_signed: np.ndarray
+    reduced: np.ndarray  # right-hand side, once through the factor of the base
+    x: np.ndarray
+    z: np.ndarray
+    active: np.ndarray
+
+
 @njit
-def _solve_group(kernel, cost, label, guess, guessed, share):
+def _workspace(m):
+    """Buffers for m trials."""
+    most = m // 2 + 3
+    return _Work(
+        np.empty((m + 3) * (m + 3 + most + 3)),
+        np.empty(m + 3),
+        np.empty(m, np.uint64),
+        np.empty(m, np.int64),
+        np.empty(m, np.uint64),
+        np.empty(m, np.int64),
+        np.empty((most, most)),
+        np.empty((most, most)),
+        np.empty((most, most)),
+        np.empty(m + 3),
+        np.empty(m + 3),
+        np.empty(m + 3),
+        np.empty(m, np.int64),
+    )
+
+
+@njit
+def _solve_group(kernel, inverse, condition, cost, label, guess, guessed, share):
     """All problems on one training set; coefficients (problem, trial), gap, steps, converged."""
     n_problems, m = label.shape
     coef, gap = np.zeros((n_problems, m)), np.zeros(n_problems)
     steps, converged = np.zeros(n_problems, np.int64), np.zeros(n_problems, np.bool_)
-    work, inverse = np.empty((m + 3) * (m + 3)), np.empty((1, 1))
-    if share:
-        inverse = _inverse(kernel, 1.0 / cost, work)
+    work, f = _workspace(m), np.empty(m)
+    rough = (inverse if share else kernel).astype(np.float32)
+    if not share:
+        for i in range(m):
+            rough[i, i] += np.float32(1.0 / cost[i])
+    ridge = np.zeros(m)
     for q in range(n_problems):
-        y, a, f, inside = label[q], np.zeros(m), np.zeros(m), guess[q].copy()
-        ridge = np.zeros(m)
+        y, a, inside = label[q], coef[q], guess[q].copy()
         if share:
             _multiply(inverse, y, ridge)
-            if not guessed:
+        if not guessed:
+            if share:
+                _coordinate_descent(rough, ridge, -y, inside)
                 for i in range(m):
-                    inside[i] = y[i] * ridge[i] >= 0.0
-        elif not guessed:
-            _coordinate_descent(kernel, cost, y, a, f, inside)
-        steps[q], converged[q] = _solve(
-            kernel, inverse, ridge, cost, y, a, f, inside, share, guessed or share, work
-        )
-        coef[q] = a
+                    inside[i] = not inside[i]
+            else:
+                _coordinate_descent(rough, y, y, inside)
+        outer = share and 2 * inside.sum() > m
+        matrix, right = (inverse, ridge) if outer else (kernel, y)
+        steps[q], converged[q] = _solve(matrix, right, outer, cost, y, inside, a, f, work)
         _multiply(kernel, a, f)
         gap[q] = _gap(cost, y, a, f)
     return coef, gap, steps, converged
 
 
 @njit
-def _solve(kernel, inverse, ridge, cost, y, a, f, inside, share, fresh, work):
+def _solve(matrix, right, outer, cost, y, inside, a, f, work):
     """Find the support: phase 1, then phase 2. Leaves the solution in a (and f = K a)."""
     m = len(y)
-    a_new, f_new, rows = np.empty(m), np.empty(m), np.empty(m, np.int64)
-    best, stalled, violated = m + 1, 0, 0
-    if fresh:
-        a[:], f[:] = 0.0, 0.0
+    a_new, f_new, u, v = np.empty(m), np.empty(m), np.empty(m), np.empty(m)
+    best, stalled, n, k = m + 1, 0, 0, 0
+    a[:], f[:] = 0.0, 0.0
     pivoting = True
     for step in range(1, MAX_STEPS + 1):
-        if not _target(kernel, inverse, ridge, cost, y, inside, share, work, rows, a_new, f_new):
+        n, k = _follow(matrix, right, outer, cost, inside, n, k, work)
+        if n < 0:
             return step, False
-        violated = _violations(y, f_new, inside)
+        _solve_system(right, outer, inside, n, k, u, work)
+        _residual(matrix, right, outer, inside, u, v)
+        for i in range(m):
+            on, off = (v[i], u[i]) if outer else (u[i], v[i])
+            a_new[i] = on
+            f_new[i] = y[i] - off - on / cost[i]
+        violated, leave, enter = _violations(y, f_new, inside)
         if violated == 0:
             a[:] = a_new
             return step, True
@@ -159,70 +214,202 @@ def _solve(kernel, inverse, ridge, cost, y, a, f, inside, share, fresh, work):
         best = min(best, violated)
         if pivoting and (step == PIVOTS or stalled == 4):
             pivoting = False
-        t = 1.0
-        if not pivoting:
+        if pivoting:
+            if violated <= 20:
+                leave, enter = 0.0, 0.0
+            a[:], f[:] = a_new, f_new
+            for i in range(m):
+                excess = y[i] * f[i] - 1.0
+                if inside[i]:
+                    inside[i] = excess <= max(leave, SLACK)
+                else:
+                    inside[i] = excess < -max(enter, SLACK)
+        else:
             linear, square = 0.0, 0.0
             for i in range(m):
                 linear += (a_new[i] - a[i]) * f[i]
                 square += (a_new[i] - a[i]) * (f_new[i] - f[i])
             t = _line_search(cost, y, f, f_new, linear, square)
-        for i in range(m):
-            a[i] += t * (a_new[i] - a[i])
-            f[i] += t * (f_new[i] - f[i])
-            inside[i] = y[i] * f[i] < 1.0
+            for i in range(m):
+                a[i] += t * (a_new[i] - a[i])
+                f[i] += t * (f_new[i] - f[i])
+                inside[i] = y[i] * f[i] < 1.0
     return MAX_STEPS, False
 
 
 @njit
-def _target(kernel, inverse, ridge, cost, y, inside, share, work, rows, a, f):
-    """The solution if ``inside`` were the support, from the smaller of the two systems."""
-    m, n = len(y), 0
-    for i in range(m):
-        n += inside[i]
-    outer = share and 2 * n > m
+def _follow(matrix, right, outer, cost, inside, n, k, work):
+    """Bring the factored system to the set ``inside``; sizes of its base and of its changes."""
+    m, new = len(inside), 0
+    if n > 0:
+        for i in range(m):
+            new += (inside[i] != outer) != (work.place[i] >= 0) and work.slot[i] < 0
+    if n == 0 or new * (n + 2 * k) * 3 > n * n or k + new > len(work.schur):
+        return _start(matrix, right, outer, cost, inside, work), 0
+    _append(matrix, outer, cost, inside, n, k, new, work)
+    return n, k + new
+
+
+@njit
+def _start(matrix, right, outer, cost, inside, work):
+    """Factor the system of the set; its size, or -1 where it is not positive to rounding."""
     n = 0
-    for i in range(m):
+    for i in range(len(inside)):
+        work.slot[i] = work.place[i] = -1
         if inside[i] != outer:
-            rows[n] = i
+            work.base[n] = i
+            work.place[i] = n
             n += 1
-    matrix, right = (inverse, ridge) if outer else (kernel, y)
-    padded = (n + 2) // 3 * 3
-    factor = work[: padded * padded].reshape(padded, padded)
-    scale, u = np.empty(padded), np.zeros(padded)
+    width = (n + 2) // 3 * 3
+    factor = work.factor[: width * width].reshape(width, width)
+    work.reduced[:width] = 0.0
     for p in range(n):
-        source, row, i = matrix[rows[p]], factor[p], rows[p]
+        source, row, i = matrix[work.base[p]], factor[p], work.base[p]
         for q in range(p + 1):
-            row[q] = source[rows[q]]
+            row[q] = source[work.base[q]]
         if not outer:
             row[p] += 1.0 / cost[i]
-        u[p] = right[i]
-    for p in range(n, padded):
+        work.reduced[p] = right[i]
+    for p in range(n, width):
         factor[p] = 0.0
         factor[p, p] = 1.0
-    if not _cholesky(factor, scale):
-        return False
-    _substitute(factor, scale, u)
-    dense, product = np.zeros(m), np.empty(m)
+    if not _cholesky(factor, work.scale):
+        return -1
+    _forward(factor, work.scale, work.reduced)
+    return n
+
+
+@njit
+def _append(matrix, outer, cost, inside, n, k, new, work):
+    """Add to the system the trials that entered or left."""
+    width = (n + 2) // 3 * 3
+    first, last = width + k, width + k + (new + 2) // 3 * 3
+    factor = work.factor[: last * width].reshape(last, width)
+    factor[first:last] = 0.0
+    j = k
+    for i in range(len(inside)):
+        if (inside[i] != outer) != (work.place[i] >= 0) and work.slot[i] < 0:
+            row = factor[width + j]
+            if work.place[i] >= 0:
+                row[work.place[i]] = 1.0
+            else:
+                source = matrix[i]
+                for q in range(n):
+                    row[q] = source[work.base[q]]
+            work.changed[j], work.slot[i] = i, j
+            j += 1
+    _eliminate(factor, work.scale, first, last, width)
+    for j in range(k, k + new):
+        row, t = factor[width + j], work.changed[j]
+        for i in range(j + 1):
+            other, total = factor[width + i], 0.0
+            for q in range(width):
+                total += row[q] * other[q]
+            s = work.changed[i]
+            entry = 0.0
+            if work.place[t] < 0 and work.place[s] < 0:
+                entry = matrix[t, s]
+                if i == j and not outer:
+                    entry += 1.0 / cost[t]
+            work.schur[j, i] = entry - total
+
+
+@njit
+def _solve_system(right, outer, inside, n, k, u, work):
+    """Solve for u on the set; 0 elsewhere."""
+    width = (n + 2) // 3 * 3
+    factor = work.factor[: (width + k) * width].reshape(width + k, width)
+    x, z, count = work.x, work.z, 0
+    u[:] = 0.0
+    x[:width] = work.reduced[:width]
+    for j in range(k):
+        t = work.changed[j]
+        if (inside[t] != outer) != (work.place[t] >= 0):
+            row, total = factor[width + j], 0.0
+            for q in range(width):
+                total += row[q] * x[q]
+            z[count] = (right[t] if work.place[t] < 0 else 0.0) - total
+            work.active[count] = j
+            count += 1
+    if count > 0:
+        _quasi_definite(count, work)
+        for c in range(count):
+            row, value = factor[width + work.active[c]], z[c]
+            for q in range(width):
+                x[q] -= value * row[q]
+    _backward(factor, work.scale, x, width)
     for p in range(n):
-        dense[rows[p]] = u[p]
-    _multiply(matrix, dense, product)
-    for i in range(m):
-        left = right[i] - product[i]
-        if outer:
-            a[i], f[i] = (left, y[i] - left / cost[i]) if inside[i] else (0.0, y[i] - dense[i])
-        else:
-            a[i], f[i] = dense[i], (y[i] - dense[i] / cost[i] if inside[i] else y[i] - left)
-    return True
+        u[work.base[p]] = x[p]
+    for c in range(count):
+        t = work.changed[work.active[c]]
+        u[t] = z[c] if work.place[t] < 0 else 0.0
+
+
+@njit
+def _quasi_definite(count, work):
+    """Solve the Schur system of the changes in place in z: L S L' with signs S.
+
+    Trials that entered make a positive block, those that left a negative one, so that every order
+    of elimination has a factor and none needs pivots.
+    """
+    low, signed, z = work.small, work.small_signed, work.z
+    for i in range(count):
+        row, source = low[i], work.schur[work.active[i]]
+        for j in range(i + 1):
+            other, total = signed[j], 0.0
+            for p in range(j):
+                total += row[p] * other[p]
+            total = source[work.active[j]] - total
+            if j < i:
+                row[j] = total / other[j]
+                signed[i, j] = row[j] if low[j, j] * signed[j, j] > 0.0 else -row[j]
+            else:
+                row[i] = np.sqrt(abs(total))
+                signed[i, i] = row[i] if total > 0.0 else -row[i]
+        total = 0.0
+        for p in range(i):
+            total += row[p] * z[p]
+        z[i] = (z[i] - total) / row[i]
+        # z holds L^-1 of the right-hand side; its signs are applied on the way back
+        if False:
+            pass
+    for i in range(count):
+        if low[i, i] * signed[i, i] < 0.0:
+            z[i] = -z[i]
+    for i in range(count - 1, -1, -1):
+        z[i] /= low[i, i]
+        for p in range(i):
+            z[p] -= z[i] * low[i, p]
+
+
+@njit
+def _residual(matrix, right, outer, inside, u, v):
+    """right - matrix @ u off the set; 0 on it."""
+    for i in range(len(u)):
+        v[i] = 0.0
+        if inside[i] == outer:
+            row, total = matrix[i], 0.0
+            for j in range(len(u)):
+                total += row[j] * u[j]
+            v[i] = right[i] - total
 
 
 @njit
 def _violations(y, f, inside):
-    """How many trials lie on the wrong side of the margin that ``inside`` says."""
-    count = 0
+    """Trials on the wrong side of the margin: their number, and a limit for the worse of each kind.
+
+    Moving all of them at once overshoots, for each changes the margin of the others.
+    """
+    leave, enter, n_leave, n_enter = 0.0, 0.0, 0, 0
     for i in range(len(y)):
         excess = y[i] * f[i] - 1.0
-        count += excess > SLACK if inside[i] else excess < -SLACK
-    return count
+        if inside[i] and excess > SLACK:
+            leave += excess
+            n_leave += 1
+        elif not inside[i] and excess < -SLACK:
+            enter -= excess
+            n_enter += 1
+    return n_leave + n_enter, DAMP * leave / max(1, n_leave), DAMP * enter / max(1, n_enter)
 
 
 @njit
@@ -259,22 +446,42 @@ def _line_search(cost, y, f, f_new, linear, square):
 
 
 @njit
-def _coordinate_descent(kernel, cost, y, a, f, inside):
-    """A few sweeps over the dual coordinates, each third trial in turn; a guess of the support."""
-    m = len(y)
-    for sweep in range(6):
-        for first in range(3):
-            for i in range(first, m, 3):
-                row, d = kernel[i], 1.0 / cost[i]
-                old = a[i]
-                new = old + (y[i] - f[i] - d * old) / (row[i] + d)
-                new = new if new * y[i] > 0.0 else 0.0
-                if new != old:
-                    a[i] = new
-                    for j in range(m):
-                        f[j] += (new - old) * row[j]
+def _coordinate_descent(matrix, right, side, inside):
+    """Guess the set where u != 0 by sweeps over min u'Mu / 2 - right'u, side u >= 0, in float32.
+
+    A wrong guess of one trial costs about as much as m / |set| sweeps cost, hence the stop rule.
+    """
+    m = len(side)
+    zero = np.float32(0.0)
+    u, g, order = np.zeros(m, np.float32), np.empty(m, np.float32), np.empty(m, np.uint32)
     for i in range(m):
-        inside[i] = y[i] * f[i] < 1.0
+        g[i], order[i] = right[i], i
+    state = np.uint32(1)
+    for _ in range(SWEEPS):
+        changes, size = 0, 0
+        for i in range(m - 1, 0, -1):
+            state = np.uint32(state * np.uint32(1664525) + np.uint32(1013904223))
+            j = np.uint32((np.uint64(state) * np.uint64(i + 1)) >> np.uint64(32))
+            order[i], order[j] = order[j], order[i]
+        for i in order:
+            old, y = u[i], np.float32(side[i])
+            if old == zero and g[i] * y <= zero:
+                continue
+            row = matrix[i]
+            new = old + g[i] / row[i]
+            if new * y <= zero:
+                new = zero
+            step = new - old
+            if step != zero:
+                u[i] = new
+                for j in range(m):
+                    g[j] -= step * row[j]
+            changes += (new == zero) != (old == zero)
+            size += new != zero
+        if changes * size * 2 <= 3 * m:
+            break
+    for i in range(m):
+        inside[i] = u[i] != zero
 
 
 @njit
@@ -312,9 +519,10 @@ def _newton(x, xt, cost, y, hessian, chunk, w):
                 target[j] += cost[i] * y[i] * row[i] * inside[i]
         if not _cholesky(factor, scale):
             return step, False
-        _substitute(factor, scale, target)
+        _forward(factor, scale, target)
+        _backward(factor, scale, target, width)
         _multiply(x, target, f_new)
-        if _violations(y, f_new, inside) == 0:
+        if _violations(y, f_new, inside)[0] == 0:
             w[:] = target
             return step, True
         linear, square = 0.0, 0.0
@@ -396,13 +604,6 @@ def _multiply(matrix, x, out):
 
 
 @njit
-def _inverse(kernel, diagonal, work):
-    """(kernel + diag(diagonal))^-1."""
-    full = kernel + np.diag(diagonal)
-    return np.linalg.inv(full)
-
-
-@njit
 def _cholesky(a, scale):
     """Lower Cholesky factor in place, rows a multiple of 3; scale holds 1 / diagonal.
 
@@ -464,16 +665,20 @@ def _divide(row, b1, b2, scale, j, s0, s1, s2):
 
 
 @njit
-def _substitute(a, scale, x):
-    """Solve L L' x = x in place."""
-    n = len(a)
-    for i in range(n):
+def _forward(a, scale, x):
+    """Solve L x = x in place."""
+    for i in range(a.shape[1]):
         row, total = a[i], 0.0
         for j in range(i):
             total += row[j] * x[j]
         x[i] = (x[i] - total) * scale[i]
+
+
+@njit
+def _backward(a, scale, x, n):
+    """Solve L' x = x in place."""
     for i in range(n - 1, -1, -1):
-        x[i] *= scale[i]
-        row, value = a[i], x[i]
+        row, value = a[i], x[i] * scale[i]
+        x[i] = value
         for j in range(i):
             x[j] -= value * row[j]
