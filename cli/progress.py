@@ -8,12 +8,17 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(total: int | None = None) -> Iterator[Callable | None]:
-    """A function to be called with the number of steps done; None where stderr is no terminal."""
+def progress_bar() -> Iterator[Callable | None]:
+    """A function of (measure, surrogates done since); None where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, unit=" surrogates", file=sys.stderr, leave=False) as bar:
-        yield bar.update
+    with tqdm(unit=" surrogates", file=sys.stderr, leave=False) as bar:
+
+        def progress(measure: str, done: int) -> None:
+            bar.set_description(measure, refresh=False)
+            bar.update(done)
+
+        yield progress

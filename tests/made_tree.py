@@ -15,7 +15,7 @@ def _measure(name, estimate, *, method=None, chance=0.5, **attrs):
             "p_value": ("variable", [0.2, 0.01]),
             "p_corrected": ("variable", [0.2, 0.0004]),
             "interval": (("variable", "bound"), [[0.4, 0.6], [0.7, 0.9]]),
-            "interval_target": ("variable", ["recording", "recording"]),
+            "interval_target": ("variable", ["recording: these 3 neurons again"] * 2),
         },
         {"variable": VARIABLES, "bound": ["low", "high"]},
         {"measure": name, "chance": chance, "seed": 0, "n_resamples": 20, "n_null": 4}

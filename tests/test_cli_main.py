@@ -326,10 +326,10 @@ def test_an_unknown_command_is_wrong_usage(invoke):
 BAR = """
 import sys
 from neurogeom.cli.progress import progress_bar
-with progress_bar(10) as progress:
+with progress_bar() as progress:
     print("on" if progress else "off")
     if progress:
-        progress(10)
+        progress("decoding", 10)
 """
 
 

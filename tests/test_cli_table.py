@@ -58,6 +58,7 @@ def test_zero_has_no_sign():
         "neurons kept, by trials demanded a condition: 3 at 5, 2 at 8, 0 at 10, 0 at 15",
         "CCGP: null: directions flipped by neuron, 4 surrogates, chance 0.5",
         "note: Trials of different groups were drawn independently.",
+        "interval for recording: these 3 neurons again",
         "note: ccgp needs reading.",
         "readout svm, 12 trials drawn a condition, 20 resamples, seed 0",
     ],

@@ -114,6 +114,7 @@ def _lines(found, truth):
     for r in found:
         name = r["variable"] or "all dichotomies"
         known = (truth or {}).get(r["measure"], {}).get(r["variable"], np.nan)
+        known = known if np.isfinite(r["value"]) else np.nan  # nothing to hold it against
         yield [
             "" if name == before else name,
             _number(r["time"]),
@@ -124,7 +125,7 @@ def _lines(found, truth):
             _p(r["p_value"]),
             _p(r["p_corrected"]),
             _interval(r),
-            r["interval_target"] if np.isfinite(r["interval_low"]) else "",
+            _target(r).partition(":")[0],
         ]
         before = name
 
@@ -137,6 +138,11 @@ def _p(value):
     if not np.isfinite(value):
         return "-"
     return f"{value:.3f}" if value >= 0.001 else f"{value:.1g}"
+
+
+def _target(row):
+    """What the interval of a row is for, if there is one."""
+    return row["interval_target"] if np.isfinite(row["interval_low"]) else ""
 
 
 def _interval(row):
@@ -160,7 +166,7 @@ def _shattered(tree):
 
 
 def _foot(tree):
-    lines = [*_nulls(tree), *_settings(tree), *_dropped(tree), *_cost(tree)]
+    lines = [*_nulls(tree), *_targets(tree), *_settings(tree), *_dropped(tree), *_cost(tree)]
     lines += [*_not_estimated(tree), *_notes(tree)]
     return "\n".join(lines)
 
@@ -176,6 +182,12 @@ def _nulls(tree):
         words += [count(draws, "surrogate")] if draws else ["no null asked for"]
         words += [] if chance is None else [f"chance {chance:g}"]
         yield f"{_SHORT.get(name, name)}: {', '.join(words)}"
+
+
+def _targets(tree):
+    """What an interval is for, in full."""
+    found = dict.fromkeys(_target(r) for r in rows(tree))
+    return [f"interval for {target}" for target in found if ":" in target]
 
 
 def _settings(tree):
@@ -214,12 +226,18 @@ def _not_estimated(tree):
         for variable, reason in dict(ds.attrs.get("reasons") or {}).items():
             of = f" of {variable}" if variable else ""
             yield f"no {_SHORT.get(name, name)}{of}: {reason}"
+        estimated = ds["estimate"].notnull()
+        for variable, reason in dict(ds.attrs.get("interval_reasons") or {}).items():
+            one = estimated.sel(variable=variable) if "variable" in estimated.dims else estimated
+            if bool(one.any()):
+                of = f" of {variable}" if variable else ""
+                yield f"no interval for the {_SHORT.get(name, name)}{of}: {reason}"
 
 
 def _notes(tree):
     found = list(_population(tree).get("notes", []))
     for ds in measures_of(tree).values():
-        found += list(ds.attrs.get("notes", []))
+        found += [*ds.attrs.get("notes", []), *ds.attrs.get("interval_notes", [])]
     return [f"note: {n}" for n in dict.fromkeys(map(str, found))]
 
 
