@@ -64,7 +64,8 @@ def roi_groups(file: OpenFile) -> list[h5py.Group]:
     found: list[h5py.Group] = []
 
     def visit(_: str, node: h5py.HLObject) -> None:
-        if isinstance(node, h5py.Group) and "data" in node and "rois" in node:
+        holds_regions = isinstance(node, h5py.Group) and "data" in node and "rois" in node
+        if holds_regions and "table" in node["rois"].attrs:
             found.append(node)
 
     file.h5.visititems(visit)

@@ -24,7 +24,7 @@ from neurogeom.recordings.windows import bin_edges
 
 MARKER = "neurogeom_attrs"  # what write_nwb leaves in the notes of a file
 _SIGNALS = {"units": spike_rates, "roi": roi_activity}
-_RESERVED = ("trial", "neuron", "time", "session", "animal", "trial_id", "unit_id")
+_RESERVED = {"trial", "neuron", "time", "activity", "session", "animal", "trial_id", "unit_id"}
 
 
 def read_nwb(
@@ -192,10 +192,11 @@ def _session(
         "skipped_columns": chosen.skipped,
     }
     binned = bin_width is not None
+    of_trial = _renamed(chosen.columns, "trial", set())
     return from_arrays(
         found.values[observed] if binned else found.values[observed, :, 0],
-        _renamed(chosen.columns, "trial", set()),
-        _renamed(found.columns, "unit", set(chosen.columns)),
+        of_trial,
+        _renamed(found.columns, "unit", set(of_trial)),
         (edges[:-1] + edges[1:]) / 2 if binned else None,
         session=session,
         animal=animal or None,
@@ -206,6 +207,12 @@ def _session(
 
 def _renamed(columns: dict[str, np.ndarray], prefix: str, taken: set[str]) -> dict[str, np.ndarray]:
     """One name, one coordinate: a column whose name is taken gets a prefix."""
-    own = {"trial": "trial_id", "unit": "unit_id"}[prefix]
-    clash = (set(_RESERVED) | taken) - {own}
-    return {f"{prefix}_{n}" if n in clash else n: values for n, values in columns.items()}
+    clash = (_RESERVED | taken) - {f"{prefix}_id"}
+
+    def free(name: str) -> str:
+        found = name
+        while found in clash or (found != name and found in columns):
+            found = f"{prefix}_{found}"
+        return found
+
+    return {free(name): values for name, values in columns.items()}

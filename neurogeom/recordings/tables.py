@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurogeom.columns import listed
-from neurogeom.recordings.hdf5 import OpenFile, is_text, text
+from neurogeom.recordings.hdf5 import OpenFile, entry, is_text, text
 
 if TYPE_CHECKING:
     import h5py
@@ -83,7 +83,7 @@ def ids(file: OpenFile, table: h5py.Group, name: str) -> np.ndarray:
 
 def row_ends(file: OpenFile, table: h5py.Group, name: str) -> np.ndarray:
     """Where each row of a ragged column ends, shape (row,); without an index one entry a row."""
-    if f"{name}_index" not in table:
+    if not _is_ragged(table, name):
         return np.arange(1, n_rows(table) + 1)
     return file.read(table[f"{name}_index"]).astype(np.int64)  # stored as uint8 where it fits
 
@@ -109,13 +109,18 @@ def _in_order(table: h5py.Group) -> list[str]:
     ]
 
 
+def _is_ragged(table: h5py.Group, name: str) -> bool:
+    return f"{name}_index" in table and _is_index(table, f"{name}_index")
+
+
 def _is_index(table: h5py.Group, name: str) -> bool:
-    return name.endswith("_index") and name.removesuffix("_index") in table
+    stem = name.removesuffix("_index")
+    return stem != name and stem in table and entry(table[name], "neurodata_type") == "VectorIndex"
 
 
 def _why_not(table: h5py.Group, name: str, rows: int) -> str:
     column = table[name]
-    if f"{name}_index" in table:
+    if _is_ragged(table, name):
         return "ragged"
     if column.ndim != 1:
         return f"{column.ndim}-D"

@@ -62,7 +62,7 @@ def write_nwb(x: xr.DataArray, path: str | Path, *, overwrite: bool = False) -> 
         The file exists and `overwrite` is not set.
     TypeError, ValueError
         `x` is no activity (for a list: one file holds one session), time bins are of unequal
-        length, a column's name has a slash.
+        length, the name of a coordinate cannot be that of a column.
 
     Examples
     --------

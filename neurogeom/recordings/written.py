@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     import pynwb
 
 _PIXEL = [("x", "uint32"), ("y", "uint32"), ("weight", "float32")]
+# names to which the format gives a meaning of their own
+_TAKEN = {"id", "tags", "timeseries", "spike_times", "obs_intervals", "electrodes"} | {
+    "electrode_group",
+    "waveform_mean",
+    "waveform_sd",
+    "waveforms",
+    "pixel_mask",
+    "image_mask",
+    "voxel_mask",
+}
 _DESCRIPTIONS = {
     "start_time": "start of the trial in seconds",
     "stop_time": "end of the trial in seconds",
@@ -125,8 +135,8 @@ def _coordinates(x: xr.DataArray, dim: str) -> dict[str, np.ndarray]:
     """The coordinates on one dim by name."""
     columns = {str(name): c.values for name, c in x.coords.items() if c.dims == (dim,)}
     for name in columns:
-        if "/" in name:
-            raise ValueError(f"coordinate {name!r} has a slash, as no column may; rename it")
+        if "/" in name or name in _TAKEN:
+            raise ValueError(f"coordinate {name!r} cannot be a column of an NWB table; rename it")
     return columns
 
 
