@@ -147,6 +147,8 @@ def _notes(p, min_trials):
         notes.append(
             f"the threshold of {min_trials} trials a condition cost most neurons: {lost} of {lost + p.n_neurons} were dropped; lower --min-trials or merge levels"
         )
+    if p.n_constant:
+        notes.append(f"{p.n_constant} neurons have the same activity on every trial: they are counted, and have no say")
     if p.n_groups > 1:
         notes.append("neurons of different groups were drawn independently: a pseudo-population, without noise correlations between groups")
     return notes

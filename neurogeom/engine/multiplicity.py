@@ -28,7 +28,7 @@ def rank_p(observed, null, *, margin=None, null_margin=None, alternative="two-si
     return np.where(np.isfinite(observed), p, np.nan)
 
 
-def max_statistic(observed, null, axis=-1):
+def max_statistic(observed, null, axis=-1, *, at_least=0.0):
     """Family-wise p-values by the largest deviation (Westfall & Young 1993, single step).
 
     Each question is put in units of its null's mean and sd, the same for data and surrogates, and
@@ -37,6 +37,7 @@ def max_statistic(observed, null, axis=-1):
     independent, which is conservative when they are not.
 
     observed : float64 (...); null : float64 (surrogate, ...); returns float64 (...)
+    at_least : float64 (...), uncorrected p-values, below which a corrected one never falls
     """
     observed, null = np.asarray(observed, float), np.asarray(null, float)
     axes = tuple(1 + a % observed.ndim for a in np.atleast_1d(axis)) if observed.ndim else ()
@@ -46,5 +47,5 @@ def max_statistic(observed, null, axis=-1):
         z = np.abs(together - together.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
     largest = np.where(np.isfinite(z), z, -np.inf).max(axis=axes, keepdims=True)
     k = (largest[1:] >= z[0] - 1e-9).sum(axis=0)
-    p = (1.0 + k) / len(together)
+    p = np.maximum((1.0 + k) / len(together), at_least)
     return np.where(np.isfinite(observed), p, np.nan)

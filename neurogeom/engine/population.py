@@ -22,6 +22,8 @@ class Population:
     order : int64 (flat trial,), the row that stands at each position
     session, animal : (group,) names; unit : int64 (neuron,), which unit of independence
     recorded : str (neuron, 2), session and unit_id
+    dropped : {reason: neurons}; kept_at : {least trials: neurons left}
+    n_constant : neurons that are kept but do not vary, and so have no say
     """
 
     values: np.ndarray
@@ -40,6 +42,7 @@ class Population:
     recorded: np.ndarray
     dropped: dict = field(default_factory=dict)
     kept_at: dict = field(default_factory=dict)
+    n_constant: int = 0
 
     @property
     def n_groups(self):
@@ -181,15 +184,11 @@ def population(sessions, design, *, min_trials=5) -> Population:
             f"no neuron has {min_trials} trials in every condition; the scarcest is {design.name_of(scarce)}, "
             f"with at most {most} trials for a neuron; lower min_trials (--min-trials) or merge levels"
         )
-    varied = [b.without_constant() for b in kept]
-    constant = sum(b.x.shape[1] - v.x.shape[1] for b, v in zip(kept, varied, strict=True))
-    if constant:
-        dropped["the same activity on every trial"] = constant
-    kept = [b for b in varied if b.x.shape[1]]
-    if not kept:
+    constant = sum(int((b.x.max(axis=0) == b.x.min(axis=0)).sum()) for b in kept)
+    if constant == sum(b.x.shape[1] for b in kept):
         raise ValueError("every neuron has the same activity on every trial; check the window and the signal")
     kept_at = {str(k): int((fewest >= k).sum()) for k in (5, 8, 10, 15)}
-    return _packed(kept, dropped, kept_at)
+    return _packed(kept, dropped, kept_at, constant)
 
 
 @dataclass(frozen=True)
@@ -205,26 +204,22 @@ class _Group:
     animal: str
     units: np.ndarray
 
-    def without_constant(self):
-        varies = self.x.max(axis=0) > self.x.min(axis=0)
-        if varies.all():
-            return self
-        return replace(self, x=np.ascontiguousarray(self.x[:, varies]), units=self.units[varies])
-
 
 def _groups(session, condition, n_conditions):
     used = np.flatnonzero(condition >= 0)
     used = used[np.argsort(condition[used], kind="stable")]
     x = session.values[used]
     observed = np.isfinite(x)
-    patterns, which = np.unique(observed.T, axis=0, return_inverse=True)
+    alike: dict = {}
+    for neuron, pattern in enumerate(np.packbits(observed, axis=0).T):
+        alike.setdefault(pattern.tobytes(), []).append(neuron)
     name = str(session.coords["session"].values)
     animal = str(session.coords["animal"].values) if "animal" in session.coords else ""
     has_blocks = "block" in session.coords
     block = np.unique(session.coords["block"].values, return_inverse=True)[1] if has_blocks else np.arange(len(condition))
     groups = []
-    for neurons in (np.flatnonzero(which.ravel() == i) for i in range(len(patterns))):
-        seen = observed[:, neurons[0]]
+    for neurons in alike.values():
+        seen = np.flatnonzero(observed[:, neurons[0]])
         trials = used[seen]
         groups.append(
             _Group(
@@ -241,7 +236,7 @@ def _groups(session, condition, n_conditions):
     return sorted(groups, key=lambda g: tuple(g.units))
 
 
-def _packed(groups, dropped, kept_at):
+def _packed(groups, dropped, kept_at, n_constant):
     width = np.array([g.x.shape[1] for g in groups], np.int64)
     sizes = np.array([g.x.size for g in groups], np.int64)
     trials = np.array([len(g.trials) for g in groups], np.int64)
@@ -264,6 +259,7 @@ def _packed(groups, dropped, kept_at):
         recorded=recorded,
         dropped=dropped,
         kept_at=kept_at,
+        n_constant=n_constant,
     )
 
 
@@ -278,12 +274,17 @@ def _units(groups):
     Groups of one session that share more than half of their trials were recorded together (a neuron
     lost half way through is still one of its session); the others were recorded apart.
     """
-    unit = np.arange(len(groups))
-    for i, a in enumerate(groups):
-        for j in range(i):
-            b = groups[j]
-            if a.session == b.session and unit[i] != unit[j]:
-                shared = np.intersect1d(a.trials, b.trials, assume_unique=True).size
-                if 2 * shared > min(len(a.trials), len(b.trials)):
-                    unit[unit == unit[i]] = unit[j]
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    sessions = {name: i for i, name in enumerate(dict.fromkeys(g.session for g in groups))}
+    longest = max(int(g.trials.max(initial=0)) for g in groups) + 1
+    column = np.concatenate([sessions[g.session] * longest + g.trials for g in groups])
+    row = np.repeat(np.arange(len(groups)), [len(g.trials) for g in groups])
+    observed = csr_array((np.ones(len(row)), (row, column)), (len(groups), len(sessions) * longest))
+    shared = (observed @ observed.T).tocoo()
+    size = np.array([len(g.trials) for g in groups])
+    together = 2 * shared.data > np.minimum(size[shared.row], size[shared.col])
+    link = csr_array((together.astype(int), (shared.row, shared.col)), shared.shape)
+    unit = connected_components(link, directed=False)[1]
     return np.unique(unit, return_inverse=True)[1]

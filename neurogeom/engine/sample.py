@@ -4,6 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ..kernels.shifting import shifted_gram
+
 
 class Sample:
     """Trials of one resample, scaled, with the Gram matrices that a readout needs.
@@ -86,11 +88,7 @@ class Shifted(Sample):
     def gram(self):
         against, among = self._products
         c = self.base.condition_of
-        half = against + 0.5 * among[c]  # (row, condition)
-        half = half[:, c]
-        gram = self.base.gram + half
-        gram += half.T
-        return gram
+        return shifted_gram(self.base.gram, against + 0.5 * among[c], self.bounds)
 
     @cached_property
     def cross(self):

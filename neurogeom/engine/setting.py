@@ -117,6 +117,7 @@ def _joined(windows, time):
     if "null" in result and "p_corrected" in result:
         observed = result["statistic"] if "statistic" in result else result["estimate"]
         dims = observed.dims
-        corrected = max_statistic(observed.values, result["null"].transpose("surrogate", *dims).values, axis=tuple(range(len(dims))))
+        null, p = result["null"].transpose("surrogate", *dims).values, result["p_value"].transpose(*dims).values
+        corrected = max_statistic(observed.values, null, axis=tuple(range(len(dims))), at_least=p)
         result["p_corrected"] = (dims, corrected)
     return result

@@ -272,7 +272,8 @@ def _packed(rows, n_null):
         statistic = np.array([r["statistic"] for r in rows])
         result["null"] = ("surrogate", "variable"), null
         result["p_value"] = "variable", [r["p"] for r in rows]
-        result["p_corrected"] = "variable", max_statistic(np.where(np.isfinite([r["p"] for r in rows]), statistic, np.nan), null)
+        p = result["p_value"].values
+        result["p_corrected"] = "variable", max_statistic(np.where(np.isfinite(p), statistic, np.nan), null, at_least=p)
         result["null_method"] = "variable", [r["method"] for r in rows]
         if any(np.isfinite(r["also"]) for r in rows):
             result["p_if_independent"] = "variable", [r["also"] for r in rows]

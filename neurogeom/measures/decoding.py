@@ -124,7 +124,7 @@ def decoding(
         )
         result["null"] = ("surrogate", "variable"), null_values
         result["p_value"] = "variable", rank_p(observed, null_values, margin=margin, null_margin=null_margin)
-        result["p_corrected"] = "variable", max_statistic(observed, null_values)
+        result["p_corrected"] = "variable", max_statistic(observed, null_values, at_least=result["p_value"].values)
     bounds = [intervals.accuracy(e, o, target=target, seed=seed) for e, o in zip(experiments, outcomes, strict=True)]
     intervals.add(result, bounds, "variable")
     if classes == "pairwise":

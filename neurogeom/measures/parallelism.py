@@ -233,7 +233,7 @@ def _packed(rows, n_null):
         result["statistic"] = "variable", statistic
         result["null"] = ("surrogate", "variable"), null
         result["p_value"] = "variable", [r["p"] for r in rows]
-        result["p_corrected"] = "variable", max_statistic(statistic, null)
+        result["p_corrected"] = "variable", max_statistic(statistic, null, at_least=result["p_value"].values)
         result["null_method"] = "variable", [r["method"] for r in rows]
         if any(np.isfinite(r["also"]) for r in rows):
             result["p_if_independent"] = "variable", [r["also"] for r in rows]

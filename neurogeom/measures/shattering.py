@@ -106,7 +106,9 @@ def shattering(
         result["null"] = "surrogate", values.mean(axis=1)
         result["p_value"] = rank_p(accuracy.mean(), values.mean(axis=1))
         result["dichotomy_p_value"] = "dichotomy", rank_p(accuracy, values, margin=margin, null_margin=margins)
-        result["dichotomy_p_corrected"] = "dichotomy", max_statistic(accuracy, values)
+        result["dichotomy_p_corrected"] = "dichotomy", max_statistic(
+            accuracy, values, at_least=result["dichotomy_p_value"].values
+        )
         result["fraction"] = (upper <= ALPHA).mean()
     intervals.add(result, [bounds], None)
     result.attrs = s.attrs(
