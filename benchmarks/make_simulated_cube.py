@@ -3,7 +3,8 @@
     python benchmarks/make_simulated_cube.py
 
 A factorised cube of Poisson spikes: two variables on axes of their own, and a third, reward, that
-the population does not code. The truth of the same pipeline on fresh recordings (truth_at_n) is stored in the file.
+the population does not code. The truth of the same pipeline on fresh recordings (truth_at_n) is
+stored in the file.
 """
 
 import re

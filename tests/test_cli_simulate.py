@@ -26,14 +26,15 @@ def invoke(capsys):
     return called
 
 
-@pytest.fixture
-def small(invoke, tmp_path):
-    """A simulated file of two variables, small enough to be scored at once."""
-    path = tmp_path / "small.nwb"
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A simulated file of two variables, small enough to be scored at once, and what was said."""
+    path = tmp_path_factory.mktemp("simulated") / "small.nwb"
     words = "--neurons 12 --trials 8 --variables rule,cue --separation 4 --window 0:0.5 --seed 3"
-    status, shown, error = invoke("simulate", "cube", "--out", path, *words.split())
-    assert (status, error) == (0, "")
-    return path, shown
+    words = ["neurogeom.cli.main", "simulate", "cube", "--out", str(path), *words.split()]
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return path, done.stdout
 
 
 def test_simulate_writes_what_it_was_asked_for_and_says_its_truth(small):
@@ -76,15 +77,15 @@ def test_simulate_refuses_in_one_sentence(invoke, tmp_path, words, status, sente
     assert list(tmp_path.iterdir()) == []
 
 
-def test_simulate_never_replaces_a_file_unasked(invoke, small):
-    path, _ = small
-    before = path.read_bytes()
+def test_simulate_never_replaces_a_file_unasked(invoke, tmp_path):
+    path = tmp_path / "mine.nwb"
+    path.write_bytes(b"mine")
     status, _, error = invoke("simulate", "cube", "--out", path)
     assert status == 1
     assert "exists already" in error
-    assert path.read_bytes() == before
+    assert path.read_bytes() == b"mine"
     assert invoke("simulate", "cube", "--trials", 4, "--out", path, "--overwrite")[0] == 0
-    assert path.read_bytes() != before
+    assert path.read_bytes() != b"mine"
 
 
 def test_the_command_that_inspect_suggests_works(invoke, small):
@@ -148,8 +149,8 @@ def test_score_without_a_file_prints_the_truth_beside_the_estimates(invoke):
 
 
 def test_the_truth_is_not_shown_where_it_does_not_hold(invoke):
-    for change in (["--min-trials", "6"], ["--window", "0:0.25"], ["--variables", "context,reward"]):
-        status, shown, error = invoke("score", "--nulls", "0", "--resamples", "1", *change)
+    for change in ("--min-trials 6", "--window 0:0.25", "--variables context,reward"):
+        status, shown, error = invoke("score", "--nulls", "0", "--resamples", "1", *change.split())
         assert status == 0
         assert "truth" not in shown
         assert "known for the defaults only" in error
