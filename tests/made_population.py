@@ -26,7 +26,9 @@ def recording(
     counts = np.broadcast_to(n_trials, len(centroids))
     rng = np.random.default_rng(seed)
     condition = rng.permutation(np.repeat(np.arange(len(centroids)), counts))
-    values = centroids[condition] + noise * rng.standard_normal((condition.size, centroids.shape[1]))
+    values = centroids[condition] + noise * rng.standard_normal(
+        (condition.size, centroids.shape[1])
+    )
     levels = crossed(*sizes)[condition]
     trial = dict(zip(names, levels.T, strict=False))
     if block is not None:

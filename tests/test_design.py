@@ -123,7 +123,9 @@ def test_a_product_is_on_the_plus_side_where_its_variables_agree():
 def test_a_column_that_follows_from_the_variables_names_a_contrast():
     levels = np.repeat(crossed(2, 2), 3, axis=0)
     response = np.where(levels[:, 0] == levels[:, 1], "left", "right")
-    design = conditions(table(a=levels[:, 0], b=levels[:, 1], response=response), ["a", "b"], ["response"])
+    design = conditions(
+        table(a=levels[:, 0], b=levels[:, 1], response=response), ["a", "b"], ["response"]
+    )
     target = design.targets()[-1]
     np.testing.assert_array_equal(target.sides[0].side, [-1, 1, 1, -1])
     assert target.labels == ("left", "right")
@@ -143,7 +145,8 @@ def test_a_contrast_that_replaces_no_variable_has_no_matched_conditions():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "count"), [((2, 2), 3), ((3, 2), 10), ((2, 2, 2), 35), ((5, 2), 126), ((3, 2, 2), 462)]
+    ("sizes", "count"),
+    [((2, 2), 3), ((3, 2), 10), ((2, 2, 2), 35), ((5, 2), 126), ((3, 2, 2), 462)],
 )
 def test_all_balanced_dichotomies_are_there_once(sizes, count):
     names, sides, total = balanced_dichotomies(design_of(*sizes), max_dichotomies=1000, seed=0)
@@ -191,17 +194,17 @@ A, B = [0, 0, 1, 1, 0], [0, 1, 0, 1, 0]
         ("a", {}, TypeError, "is one string; give a list of names such as"),
         ([], {}, ValueError, "no variable is named; name at least one column"),
         (["a", "a"], {}, ValueError, "'a' is named twice; name each variable once"),
-        (["a", "z"], {}, KeyError, r"'z' is not a column of the trials of session 's1'; choose from \['a', 'b'"),
+        (["a", "z"], {}, KeyError, r"'z' is not a column of the trials of session 's1'; choose from \['a'"),
         (["same"], {}, ValueError, "'same' has the one level 3; name a variable with at least two"),
-        (["many"], {}, ValueError, r"'many' has 20 levels, more than 16; bin it, for example .*--bins many=9.5"),
+        (["many"], {}, ValueError, r"has 20 levels, more than 16; bin it, for .*--bins many=9.5"),
         (["words"], {}, ValueError, "'words' has 20 levels, more than 16; merge levels"),
-        ({"a": {"all": [0, 1]}}, {}, ValueError, "must be a mapping of at least two labels to values"),
-        ({"a": {"x": [0], "y": [0, 1]}}, {}, ValueError, "the level 'y' of 'a' overlaps another level"),
-        ({"a": {"x": [0], "y": [7]}}, {}, ValueError, "no trial has a in its level 'y'; look at the values"),
-        (["a", "b"], {"contrasts": ["a"]}, ValueError, "'a' is named twice, as a variable and a contrast"),
-        (["a", "b"], {"contrasts": ["noise"]}, ValueError, "takes several values within the condition"),
+        ({"a": {"all": [0, 1]}}, {}, ValueError, "must be a mapping of at least two labels"),
+        ({"a": {"x": [0], "y": [0, 1]}}, {}, ValueError, "level 'y' of 'a' overlaps another level"),
+        ({"a": {"x": [0], "y": [7]}}, {}, ValueError, "no trial has a in its level 'y'; look"),
+        (["a", "b"], {"contrasts": ["a"]}, ValueError, "'a' is named twice, as a variable and"),
+        (["a", "b"], {"contrasts": ["noise"]}, ValueError, "takes several values within"),
         (["a", "b"], {"contrasts": ["same"]}, ValueError, "'same' has the one level 3"),
-        (["a", "b"], {"contrasts": ["a:q"]}, KeyError, r"'q' in the contrast 'a:q' is not one of the variables"),
+        (["a", "b"], {"contrasts": ["a:q"]}, KeyError, "'q' in the contrast 'a:q' is not one"),
     ],
 )  # fmt: skip
 def test_errors_say_what_is_wrong_and_what_to_do(variables, options, error, message):
@@ -220,18 +223,21 @@ def test_a_product_of_more_than_two_levels_is_refused():
 
 def test_an_empty_condition_is_named_and_contrasts_proposed_where_they_are_the_cure():
     a, b = np.repeat(crossed(2, 2), 2, axis=0).T
-    with pytest.raises(ValueError, match=r"no trial has a=0, b=0, c=1; 'c' follows from the other var.*--contrasts"):
+    with pytest.raises(
+        ValueError, match=r"a=0, b=0, c=1; 'c' follows from the other var.*--contrasts"
+    ):
         conditions(table(a=a, b=b, c=a ^ b), ["a", "b", "c"])
     c = np.array([0, 1] * 4)
     keep = ~((a == 0) & (b == 0) & (c == 1))
-    with pytest.raises(ValueError, match="no trial has a=0, b=0, c=1; merge levels, name fewer variables"):
+    with pytest.raises(ValueError, match="no trial has a=0, b=0, c=1; merge levels, name fewer"):
         conditions(table(a=a[keep], b=b[keep], c=c[keep]), ["a", "b", "c"])
 
 
 def test_a_contrast_that_is_missing_in_a_condition_is_refused():
     a = np.repeat([0, 1], 3)
     with pytest.raises(ValueError, match="contrast 'r' is missing on every trial of a=1"):
-        conditions(table(a=a, r=["x", "y", "x", "", "", ""], b=[0, 1, 0, 1, 0, 1]), ["a", "b"], ["r"], empty="drop")
+        x = table(a=a, r=["x", "y", "x", "", "", ""], b=[0, 1, 0, 1, 0, 1])
+        conditions(x, ["a", "b"], ["r"])
 
 
 def test_order_of_sessions_does_not_matter():
