@@ -8,6 +8,7 @@ from ..kernels import resampling as kernels
 
 N_FOLDS = 4  # three quarters of the trials of every condition train, a quarter tests
 MOST_PSEUDO_TRIALS = 50
+TRIES = 20  # orders in which blocks are dealt to folds before fewer folds are made
 
 
 class Resample(NamedTuple):
@@ -121,10 +122,23 @@ def _block_folds(population, repeat, seed):
                 f"all trials of condition {c} of session {population.session[g]!r} lie in one block; a block is never "
                 "split, so leave out the block coordinate or merge conditions"
             )
-        n_folds = int(min(N_FOLDS, n_blocks.min()))
-        fold[span] = _greedy(holds, n_folds, _block_rng(seed, repeat, population.keys[g]))[which]
-        used[g] = n_folds
+        most = int(min(N_FOLDS, n_blocks.min()))
+        fold_of, used[g] = _divided(holds, most, _block_rng(seed, repeat, population.keys[g]), population.session[g])
+        fold[span] = fold_of[which]
     return fold, used
+
+
+def _divided(holds, n_folds, rng, session):
+    """Fold of every block such that each fold holds every condition, in as many folds as can be."""
+    for n in range(n_folds, 1, -1):
+        for _ in range(TRIES):
+            fold = _greedy(holds, n, rng)
+            if all((holds[fold == f].sum(axis=0) > 0).all() for f in range(n)):
+                return fold, n
+    raise ValueError(
+        f"the blocks of session {session!r} cannot be divided so that every condition is both in training and in test; "
+        "leave out the block coordinate or merge conditions"
+    )
 
 
 def _greedy(holds, n_folds, rng):
@@ -132,7 +146,9 @@ def _greedy(holds, n_folds, rng):
     load, chosen = np.zeros((n_folds, holds.shape[1])), np.empty(len(holds), int)
     order = rng.permutation(len(holds))
     for b in order[np.argsort(-holds[order].sum(axis=1), kind="stable")]:
-        chosen[b] = int(np.argmin((load * share[b]).sum(axis=1) + 1e-9 * load.sum(axis=1)))
+        # A fold that lacks a condition comes first: every fold must hold all of them.
+        lacks = ((load == 0) & (share[b] > 0)).sum(axis=1)
+        chosen[b] = int(np.argmin((load * share[b]).sum(axis=1) + 1e-9 * load.sum(axis=1) - lacks))
         load[chosen[b]] += share[b]
     return chosen
 
