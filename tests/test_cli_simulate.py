@@ -161,3 +161,19 @@ def test_a_reader_that_goes_away_ends_the_command_quietly():
     words = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} | true"
     done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True)
     assert "Traceback" not in done.stderr
+
+
+def test_real_sessions_are_scored_as_one_pseudo_population(invoke, recordings):
+    files = sorted((recordings / "fascianelli2024_M1").glob("*.nwb"))[:4]
+    words = "--align cue_time --window 0.2:0.4 --variables rule,previous_response,cue_shape"
+    words += " --contrasts response --measures decoding,parallelism --nulls 0 --json -"
+    status, shown, error = invoke("score", *files, *words.split())
+    assert (status, error) == (0, "")
+    found = json.loads(shown)
+    attrs = found["population"]["attrs"]
+    assert attrs["n_sessions"] == 4
+    assert not attrs["real_trials"]
+    assert len(found["population"]["conditions"]) == 8
+    rows = found["measures"]["decoding"]["rows"]
+    names = [row["variable"] for row in rows if row["quantity"] == "estimate"]
+    assert names == ["rule", "previous_response", "cue_shape", "response"]

@@ -174,14 +174,18 @@ def _foot(tree):
 def _nulls(tree):
     """One line a measure: which null it was held against, and how many draws."""
     for name, ds in measures_of(tree).items():
-        method = [str(m) for m in np.unique(ds["null_method"])] if "null_method" in ds else []
-        method = [m for m in method if m] or [str(ds.attrs.get("null_method", ""))]
-        draws = ds.attrs.get("n_null", ds.sizes.get("surrogate", 0))
+        draws = ds.sizes.get("surrogate", 0)
         chance = ds.attrs.get("chance")
-        words = [f"null: {', '.join(m for m in method if m)}"] if any(method) else []
-        words += [count(draws, "surrogate")] if draws else ["no null asked for"]
+        words = [_null_method(ds), count(draws, "surrogate")] if draws else ["no null was drawn"]
         words += [] if chance is None else [f"chance {chance:g}"]
-        yield f"{_SHORT.get(name, name)}: {', '.join(words)}"
+        yield f"{_SHORT.get(name, name)}: {', '.join(w for w in words if w)}"
+
+
+def _null_method(ds):
+    if "null_method" not in ds:
+        return f"null: {ds.attrs['null_method']}" if ds.attrs.get("null_method") else ""
+    methods = [str(m) for m in ds["null_method"].values.ravel() if str(m)]
+    return f"null: {', '.join(dict.fromkeys(methods))}" if methods else ""
 
 
 def _targets(tree):

@@ -142,6 +142,7 @@ def _estimates(dataset):
     for at, place in _cells(estimate):
         row = {"quantity": "estimate", **_place(dataset, place), "value": float(estimate[at])}
         row["chance"] = float(dataset.attrs.get("chance", np.nan))
+        row["null_method"] = str(dataset.attrs.get("null_method", ""))
         for name, values in beside.items():
             cell = values[at].item()
             row[name] = str(cell) if isinstance(cell, str) else float(cell)
