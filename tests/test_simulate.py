@@ -1,5 +1,7 @@
 """Simulated recordings keep what they promise: sizes, geometry, noise, the truth beside them."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -99,6 +101,74 @@ def test_truth_is_what_a_discriminant_reaches_with_many_trials(noise, noise_corr
     assert abs(reached - truth) < 4 * np.sqrt(truth * (1 - truth) / n_tested) + approximate
     if noise_correlation:
         assert truth > ndtr(1) + 0.02  # the discriminant takes out what neurons share
+
+
+# --- the same pipeline on fresh recordings ------------------------------------------------------
+
+SMALL = {"separation": 3.0, "n_neurons": 25, "n_trials": 12, "n_variables": 2}
+MEASURES = ["decoding", "ccgp_matched", "ccgp_any", "parallelism"]
+
+
+@pytest.fixture(scope="module")
+def with_truth():
+    return simulate(**SMALL, n_truth=12)
+
+
+def test_truth_at_n_has_the_keys_of_the_population_truth(with_truth):
+    population, at_n = (with_truth.attrs[k] for k in ("truth_population", "truth_at_n"))
+    assert set(population) - {"participation_ratio"} <= set(at_n)
+    for measure in MEASURES:
+        assert list(at_n[measure]) == list(at_n["standard_error"][measure]) == ["a", "b"]
+    assert (at_n["n_trials"], at_n["n_neurons"], at_n["n_recordings"]) == (12, 25, 12)
+    assert at_n["n_defined"]["decoding"] == {"a": 12, "b": 12}
+
+
+def test_another_recording_scores_as_truth_at_n_says(with_truth):
+    """A recording of another seed: the same cube, turned; as far off as fresh recordings are."""
+    truth = with_truth.attrs["truth_at_n"]
+    x, options = simulate(**SMALL, seed=1), {"n_null": 0, "target": "animals"}
+    results = {
+        "decoding": ng.decoding(x, ["a", "b"], **options),
+        "ccgp_matched": ng.ccgp(x, ["a", "b"], held_out="matched", **options),
+        "ccgp_any": ng.ccgp(x, ["a", "b"], held_out="any", **options),
+        "parallelism": ng.parallelism(x, ["a", "b"], **options),
+    }
+    for measure in MEASURES:
+        for name, value in zip("ab", results[measure].estimate.values, strict=True):
+            spread = truth["standard_error"][measure][name] * np.sqrt(12 + 1)
+            # 12 recordings know their own spread to 21 %.
+            assert abs(value - truth[measure][name]) < 4 * 1.4 * spread
+            assert 0.002 < spread < 0.5
+
+
+def test_truth_at_n_is_the_mean_of_defined_estimates_with_its_standard_error(monkeypatch):
+    module = import_module("neurogeom.simulate")  # the face shows the function of that name
+    values = np.array([[0.5, np.nan], [0.7, np.nan], [0.9, 0.3], [np.nan, 0.4]])
+    monkeypatch.setattr(module, "_measured", lambda world, seed, i: {"decoding": values[i]})
+    truth = simulate(**SMALL, n_truth=4).attrs["truth_at_n"]
+    assert truth["decoding"] == pytest.approx({"a": 0.7, "b": 0.35})
+    assert truth["standard_error"]["decoding"] == pytest.approx(
+        {"a": 0.2 / 3**0.5, "b": 0.1 / 2**0.5 / 2**0.5}
+    )
+    assert truth["n_defined"]["decoding"] == {"a": 3, "b": 2}
+
+
+def test_few_trials_score_below_the_population(with_truth):
+    population, at_n = (with_truth.attrs[k] for k in ("truth_population", "truth_at_n"))
+    for measure in ("decoding", "ccgp_matched"):
+        for name in "ab":
+            error = at_n["standard_error"][measure][name]
+            assert at_n[measure][name] < population[measure][name] + 4 * error
+    assert at_n["shattering"] < population["shattering"]
+
+
+def test_truth_at_n_leaves_the_recording_as_it_is(with_truth):
+    xr.testing.assert_equal(with_truth, simulate(**SMALL))
+
+
+def test_large_recordings_come_without_truth_at_n():
+    assert ng.simulate("cube", n_trials=60).attrs["truth_at_n"] is None
+    assert ng.simulate("cube", n_trials=4).attrs["truth_at_n"] is None
 
 
 # --- noise --------------------------------------------------------------------------------------
