@@ -25,12 +25,15 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--slow") or "slow" in (config.option.markexpr or ""):
-        return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    """Leave out the tests that were not asked for: --slow or -m slow, -m peers."""
+    asked = config.option.markexpr or ""
+    kept_out = {"slow": not config.getoption("--slow") and "slow" not in asked}
+    kept_out["peers"] = "peers" not in asked
+    names = [name for name, out in kept_out.items() if out]
+    left = [item for item in items if any(item.get_closest_marker(name) for name in names)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
 
 
 @pytest.fixture(scope="session")
