@@ -138,7 +138,7 @@ def _tree_groups(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Every node by its path below this one; coordinates inherited from above go along."""
     tree = tree.copy(deep=False)  # a node without its parents, so that paths start here
     nodes = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
-    notes = {"kind": "DataTree", "name": tree.name, "order": list(nodes)}
+    notes = {"kind": "DataTree", "name": tree.name}
     return {p: _storable(ds, p, notes if p == "/" else {}) for p, ds in nodes.items()}
 
 
@@ -301,8 +301,7 @@ def _as_list(groups: Mapping[str, xr.Dataset], notes: Mapping[str, Any]) -> list
 
 
 def _as_tree(groups: Mapping[str, xr.Dataset], notes: Mapping[str, Any]) -> xr.DataTree:
-    order = notes.get("order", groups)
-    return xr.DataTree.from_dict({path: groups[path] for path in order}, name=notes.get("name"))
+    return xr.DataTree.from_dict(groups, name=notes.get("name"))
 
 
 _KINDS = {

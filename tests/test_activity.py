@@ -80,6 +80,8 @@ def test_the_hash_ignores_precision_that_holds_the_same_numbers():
     z = ng.from_arrays(np.where(values == 0, -0.0, values), session="s")
     assert content_hash(x) == content_hash(y) == content_hash(z)
     assert x.attrs["content_hash"] == content_hash(x)
+    none = [ng.from_arrays(values, {"cue": cue}, session="s") for cue in ([0, 0], [0.0, 0.0])]
+    assert content_hash(none[0]) != content_hash(none[1])  # numbers of another kind
 
 
 @pytest.mark.parametrize(
@@ -152,6 +154,7 @@ def test_one_time_bin_taken_out_is_still_an_activity(rng):
         ({"values": np.ones((0, 3))}, "at least one trial"),
         ({"values": np.full((2, 2), "a")}, "activity holds text"),
         ({"values": [[1.0, np.inf], [1, 2]]}, "neuron 1 on trial 0 of session .* is infinite"),
+        ({"values": [[1.0, 0.0], [-np.inf, 2]]}, "neuron 0 on trial 1 of session .* is infinite"),
         ({"trial": {"rule": [1]}}, "'rule' has 1 entries but there are 2 trials"),
         ({"neuron": {"area": ["a"] * 3}}, "'area' has 3 entries but there are 2 neurons"),
         ({"trial": {"trial_id": [4, 4]}}, "trial_id 4 stands for more than one trial"),

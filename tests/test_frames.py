@@ -98,6 +98,11 @@ def test_spike_trains_become_rates_and_what_was_not_recorded_nan():
     np.testing.assert_allclose(binned.mean("time").values, x.values)
 
 
+def test_a_window_that_fills_an_epoch_was_observed():
+    x = ng.from_pynapple(_Group({3: [0.0], 8: []}), {"cue": [0.0, 5.0]}, align="cue", window=(0, 5))
+    np.testing.assert_allclose(x.values, [[0.2, 0.0], [np.nan, np.nan]])
+
+
 @pytest.mark.parametrize(
     ("kwargs", "error", "words"),
     [

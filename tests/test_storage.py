@@ -117,6 +117,42 @@ def test_attributes_of_every_kind_come_back(attrs, tmp_path):
     np.testing.assert_array_equal(back.v, y.v)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("units", "days since 2000-01-01"),
+        ("units", "seconds"),
+        ("dtype", "bool"),
+        ("coordinates", "rule"),
+        ("scale_factor", 2.0),
+        ("missing_value", 1.0),
+        ("_FillValue", 1.0),
+        ("CLASS", "DIMENSION_SCALE"),
+        ("calendar", "julian"),
+        ("neurogeom_json", "{}"),
+        ("a/b", "text"),
+        ("n", 2**70),
+        ("n", -0.0),
+        ("text", "\ud800 \0"),
+        ("tags", {"__tuple__": [1], "__dict__": {"__array__": None}}),
+        ("keys", {1: {None: (2, [True])}}),
+        ("long", "x" * 100_000),
+    ],
+)
+def test_attributes_that_netcdf_would_read_otherwise_come_back(name, value, tmp_path):
+    attrs = {name: value}
+    y = xr.Dataset({"v": ("trial", [1.0, 2.0], attrs)}, {"rule": ("trial", ["A", "B"])}, attrs)
+    back = _round_trip(y, tmp_path / "x.nc")
+    assert _same(back.attrs, attrs)
+    assert _same(back.v.attrs, attrs)
+    xr.testing.assert_identical(back.drop_attrs(), y.drop_attrs())
+
+
+def test_the_encoding_of_an_earlier_file_does_not_round_what_is_saved(x, tmp_path):
+    x.encoding = {"dtype": "int16", "scale_factor": 0.1, "_FillValue": -1}
+    xr.testing.assert_identical(_round_trip(x, tmp_path / "x.nc"), x)
+
+
 def test_arrays_and_numpy_scalars_among_attributes_come_back(tmp_path):
     attrs = {
         "levels": np.array([[1.0, np.nan]]),
