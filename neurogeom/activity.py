@@ -306,7 +306,7 @@ def condition_means(
     attrs = {
         "units": "; ".join(dict.fromkeys(str(s.attrs["units"]) for s in found)),
         "variables": list(design.names),
-        "dropped": {"trials": {k: int(v) for k, v in design.dropped.items()}},
+        "dropped": _all_dropped(found, design.dropped),
     }
     return xr.DataArray(means, coords, dims, "condition_means", attrs)
 
@@ -321,6 +321,19 @@ def _session_means(
     sums = np.tensordot(member, np.where(finite, values, 0.0).astype(float), 1)
     with np.errstate(invalid="ignore"):
         return sums / np.where(counts > 0, counts, np.nan), counts.astype(int)
+
+
+def _all_dropped(
+    found: Sequence[xr.DataArray], by_design: Mapping[str, int]
+) -> dict[str, dict[str, int]]:
+    """What the sessions lost before and the trials that have no condition, by reason."""
+    total: dict[str, dict[str, int]] = {"trials": {k: int(n) for k, n in by_design.items()}}
+    for session in found:
+        for dim, reasons in session.attrs["dropped"].items():
+            place = total.setdefault(dim, {})
+            for reason, count in reasons.items():
+                place[reason] = place.get(reason, 0) + int(count)
+    return total
 
 
 def _joined(found: Sequence[xr.DataArray]) -> dict[str, np.ndarray]:

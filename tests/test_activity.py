@@ -356,4 +356,7 @@ def test_contrasts_and_dropped_trials_stand_beside_the_means():
     assert m.unit_id.values.tolist() == ["u", "0"]
     assert m.values.tolist() == [[0.5, 0.5], [2.5, 2.5]]
     assert m.attrs["units"] == "spikes/s"
-    assert sum(m.attrs["dropped"]["trials"].values()) == 2
+    assert m.attrs["dropped"] == {"trials": {"rule is missing": 2}, "neurons": {}}
+    kept = ng.select([x, y], trials="rule != ''")
+    dropped = ng.condition_means(kept, ["rule"]).attrs["dropped"]
+    assert dropped == {"trials": {"not (rule != '')": 2}, "neurons": {}}
