@@ -131,6 +131,8 @@ def test_variables_are_crossed_and_contrasts_follow_from_them():
     }
     assert crossed(columns) == (["a", "b"], ["same"])
     assert crossed({"constant": np.ones(60)}) == ([], [])
+    unlabelled = np.array(["x"] * 4 + ["y"] * 50 + [""] * 6)  # four trials of x are too few
+    assert crossed({"a": unlabelled}) == ([], [])
 
 
 def test_inspecting_reads_no_spikes(path, monkeypatch):

@@ -64,9 +64,12 @@ def test_an_observation_must_cover_the_whole_window(tmp_path):
 
 
 def test_observations_that_touch_or_overlap_count_as_one(tmp_path):
-    pieces = [[[12.3, 12.6], [10.0, 10.2], [10.2, 10.5], [12.0, 12.4], [12.1, 12.2]]]
+    touching = [[10.0, 10.2], [10.2, 10.5]]
+    overlapping = [[12.3, 12.6], [12.0, 12.4], [12.1, 12.2]]
+    nested = [[14.0, 14.5], [14.1, 14.2]]
+    pieces = [touching + overlapping + nested]
     x = ng.read_nwb(recording(tmp_path / "a.nwb", [[10.1]], obs_intervals=pieces), window=(0, 0.5))
-    assert x.values[:, 0].tolist() == [2.0, 0.0]
+    assert x.values[:, 0].tolist() == [2.0, 0.0, 0.0]
 
 
 def test_a_unit_never_observed_stays_as_nan(tmp_path):
@@ -173,6 +176,28 @@ def test_trials_may_be_any_table_of_intervals(tmp_path, table):
     add_units(nwb, [[10.1]])
     x = ng.read_nwb(save(nwb, tmp_path / "a.nwb"), window=(0, 1), table=table)
     assert x.rule.values.tolist() == list("abab")
+
+
+def test_a_column_called_area_is_the_area(tmp_path):
+    nwb = empty_file()
+    add_trials(nwb)
+    columns = {"location": ["left", "left"], "area": ["CA1", "CA3"]}
+    add_units(nwb, [[10.1], [10.2]], columns=columns)
+    x = ng.read_nwb(save(nwb, tmp_path / "a.nwb"), window=(0, 1))
+    assert (x.area.values.tolist(), x.location.values.tolist()) == (["CA1", "CA3"], ["left"] * 2)
+
+
+def test_rows_of_another_table_are_no_numbers(tmp_path):
+    nwb = empty_file()
+    add_trials(nwb)
+    add_electrodes(nwb, ["V1", "V2"])
+    nwb.add_unit_column("site", "-", table=nwb.electrodes)
+    for site in (0, 1):
+        nwb.add_unit(spike_times=[10.1], site=site)
+    path = save(nwb, tmp_path / "a.nwb")
+    assert "site" not in ng.read_nwb(path, window=(0, 1)).coords
+    by_site = ng.read_nwb(path, window=(0, 1), area="site.location")
+    assert by_site.area.values.tolist() == ["V1", "V2"]
 
 
 def test_area_is_the_units_own_location_first(tmp_path):

@@ -137,6 +137,13 @@ def test_a_recording_keeps_its_own_times(tmp_path):
     assert_same(there_and_back(x, tmp_path), x, x.values / 0.5)
 
 
+@pytest.mark.parametrize("align", ["start_time", "stop_time"])
+def test_the_event_may_be_the_start_or_the_stop_of_the_trial(tmp_path, align):
+    attrs = {"align": align, "window": [-0.5, 0.5]}
+    x = ng.from_arrays([[1.0], [2.0], [0.0]], units="spikes", attrs=attrs)
+    assert_same(there_and_back(x, tmp_path), x)
+
+
 def test_windows_that_overlap_get_new_times(tmp_path):
     event = np.array([3.0, 3.2, 9.5])
     times = {"start_time": event - 0.1, "stop_time": event + 1, "cue_time": event}

@@ -47,8 +47,8 @@ def clock(x: xr.DataArray) -> Clock:
         own = dict.fromkeys(own)
     before, after = min(edges[0], 0.0), max(edges[-1], 0.0)
     start, stop = own["start_time"], own["stop_time"]
-    start = event + before * (align != "start_time") if start is None else start
-    stop = event + after * (align != "stop_time") if stop is None else stop
+    start = event + before if start is None else start
+    stop = event + after if stop is None else stop
     kept = Clock(align, start, event, stop, edges, "time" in x.dims)
     if (start <= event).all() and (event <= stop).all() and _apart(kept.windows):
         return kept

@@ -85,7 +85,7 @@ def row_ends(file: OpenFile, table: h5py.Group, name: str) -> np.ndarray:
     """Where each row of a ragged column ends, shape (row,); without an index one entry a row."""
     if not _is_ragged(table, name):
         return np.arange(1, n_rows(table) + 1)
-    return file.read(table[f"{name}_index"]).astype(np.int64)  # stored as uint8 where it fits
+    return file.read(table[f"{name}_index"])
 
 
 def row_slice(ends: np.ndarray, row: int) -> slice:
