@@ -69,7 +69,10 @@ class Design:
 
     def name_of(self, condition: int) -> str:
         """One condition in words, such as "rule=stay, cue=first"."""
-        return ", ".join(f"{n}={self.levels[n][i]}" for n, i in zip(self.names, self.table[condition], strict=True))
+        return ", ".join(
+            f"{n}={self.levels[n][i]}"
+            for n, i in zip(self.names, self.table[condition], strict=True)
+        )
 
     def targets(self) -> tuple:
         """Every named variable and contrast as a Target, in the order in which they were named."""
@@ -152,7 +155,9 @@ def pairwise(name, codes, labels) -> tuple:
     codes : int (condition,); labels : str (level,)
     """
     return tuple(
-        Side(name, labels[i], labels[j], (codes == j).astype(np.int8) - (codes == i).astype(np.int8))
+        Side(
+            name, labels[i], labels[j], (codes == j).astype(np.int8) - (codes == i).astype(np.int8)
+        )
         for i, j in combinations(range(len(labels)), 2)
     )
 
@@ -169,7 +174,11 @@ def balanced_dichotomies(design: Design, *, max_dichotomies: int, seed: int):
     named = _named_dichotomies(design)
     rest = {}
     if total <= max_dichotomies:
-        first = [(0, *c) for c in combinations(range(1, n), half - 1)] if n % 2 == 0 else combinations(range(n), half)
+        first = (
+            [(0, *c) for c in combinations(range(1, n), half - 1)]
+            if n % 2 == 0
+            else combinations(range(n), half)
+        )
         chosen = (_side_of(c, n) for c in first)
     else:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(11,)))
@@ -187,13 +196,17 @@ def balanced_dichotomies(design: Design, *, max_dichotomies: int, seed: int):
 
 def _named_dichotomies(design):
     named = {}
-    columns = {n: design.table[:, i] for i, n in enumerate(design.names) if len(design.levels[n]) == 2}
+    columns = {
+        n: design.table[:, i] for i, n in enumerate(design.names) if len(design.levels[n]) == 2
+    }
     columns |= {n: c for n, c in design.contrasts.items() if len(design.levels[n]) == 2}
     sides = {name: (2 * c - 1).astype(np.int8) for name, c in columns.items()}
     base = [n for n in design.names if n in sides]
     for size in range(2, len(base) + 1):
         for group in combinations(base, size):
-            sides.setdefault(":".join(group), np.prod([sides[n] for n in group], axis=0).astype(np.int8))
+            sides.setdefault(
+                ":".join(group), np.prod([sides[n] for n in group], axis=0).astype(np.int8)
+            )
     for name, side in sides.items():
         if abs(int(side.sum())) <= 1:
             named.setdefault(_key(side), (name, side))
@@ -212,7 +225,11 @@ def _key(side):
 
 def _grid(codes, others, n_levels):
     """Conditions as (context, level), or None where some context lacks a level or has it twice."""
-    contexts, which = np.unique(others, axis=0, return_inverse=True) if others.size else (np.zeros((1, 0)), np.zeros(len(codes), int))
+    contexts, which = (
+        np.unique(others, axis=0, return_inverse=True)
+        if others.size
+        else (np.zeros((1, 0)), np.zeros(len(codes), int))
+    )
     grid = np.full((len(contexts), n_levels), -1)
     for condition, (context, level) in enumerate(zip(which.ravel(), codes, strict=True)):
         if grid[context, level] >= 0:
@@ -224,7 +241,9 @@ def _grid(codes, others, n_levels):
 
 def _as_mapping(variables):
     if isinstance(variables, str):
-        raise TypeError(f"variables={variables!r} is one string; give a list of names such as [{variables!r}]")
+        raise TypeError(
+            f"variables={variables!r} is one string; give a list of names such as [{variables!r}]"
+        )
     if isinstance(variables, Mapping):
         return dict(variables)
     names = list(variables)
@@ -240,14 +259,20 @@ def _contrast_names(contrasts, variables):
     contrasts = (contrasts,) if isinstance(contrasts, str) else tuple(contrasts)
     for name in contrasts:
         if name in variables or contrasts.count(name) > 1:
-            raise ValueError(f"{name!r} is named twice, as a variable and a contrast or as two contrasts; name it once")
+            raise ValueError(
+                f"{name!r} is named twice, as a variable and a contrast or as two contrasts; name it once"
+            )
     return contrasts
 
 
 def _column(session, name):
     if name not in session.coords or session.coords[name].dims != ("trial",):
-        choices = sorted(str(c) for c, v in session.coords.items() if v.dims == ("trial",) and c != "trial_id")
-        raise KeyError(f"{name!r} is not a column of the trials of session {_session(session)!r}; choose from {choices}")
+        choices = sorted(
+            str(c) for c, v in session.coords.items() if v.dims == ("trial",) and c != "trial_id"
+        )
+        raise KeyError(
+            f"{name!r} is not a column of the trials of session {_session(session)!r}; choose from {choices}"
+        )
     return session.coords[name].values
 
 
@@ -269,17 +294,24 @@ def _levels(name, columns, rule, dropped):
     if rule is None:
         found = np.unique(np.concatenate([c[~m] for c, m in zip(columns, missing, strict=True)]))
         _check_levels(name, found)
-        codes = [np.where(m, -1, np.searchsorted(found, np.where(m, found[0], c))) for c, m in zip(columns, missing, strict=True)]
+        codes = [
+            np.where(m, -1, np.searchsorted(found, np.where(m, found[0], c)))
+            for c, m in zip(columns, missing, strict=True)
+        ]
         return tuple(x.item() for x in found), codes
     if not isinstance(rule, Mapping) or len(rule) < 2:
-        raise ValueError(f"the levels of {name!r} must be a mapping of at least two labels to values; got {rule!r}")
+        raise ValueError(
+            f"the levels of {name!r} must be a mapping of at least two labels to values; got {rule!r}"
+        )
     codes = []
     for column, gone in zip(columns, missing, strict=True):
         code = np.full(len(column), -1)
         for i, (label, values) in enumerate(rule.items()):
             hit = _selected(column, values) & ~gone
             if (hit & (code >= 0)).any():
-                raise ValueError(f"the level {label!r} of {name!r} overlaps another level; make the levels disjoint")
+                raise ValueError(
+                    f"the level {label!r} of {name!r} overlaps another level; make the levels disjoint"
+                )
             code[hit] = i
         codes.append(code)
     outside = sum(int(((c < 0) & ~m).sum()) for c, m in zip(codes, missing, strict=True))
@@ -287,14 +319,18 @@ def _levels(name, columns, rule, dropped):
         dropped[f"{name} is in none of its levels"] = outside
     for i, label in enumerate(rule):
         if not any((c == i).any() for c in codes):
-            raise ValueError(f"no trial has {name} in its level {label!r}; look at the values of the column")
+            raise ValueError(
+                f"no trial has {name} in its level {label!r}; look at the values of the column"
+            )
     return tuple(rule), codes
 
 
 def _selected(column, values):
     if isinstance(values, tuple) and len(values) == 2 and column.dtype.kind in "fiu":
         low, high = values
-        return (column >= (-np.inf if low is None else low)) & (column < (np.inf if high is None else high))
+        return (column >= (-np.inf if low is None else low)) & (
+            column < (np.inf if high is None else high)
+        )
     values = [values] if isinstance(values, str | bool | int | float | np.generic) else list(values)
     return np.isin(column, np.asarray(values))
 
@@ -309,7 +345,9 @@ def _check_levels(name, found):
             advice = f"bin it, for example variables={{{name!r}: {{'low': (None, {mid}), 'high': ({mid}, None)}}}} (values {low} to {high}) or --bins {name}={mid}"
         else:
             advice = f"merge levels, for example variables={{{name!r}: {{'one': [...], 'other': [...]}}}}"
-        raise ValueError(f"variable {name!r} has {found.size} levels, more than {MAX_LEVELS}; {advice}")
+        raise ValueError(
+            f"variable {name!r} has {found.size} levels, more than {MAX_LEVELS}; {advice}"
+        )
 
 
 def _without_empty(table, of_trial, names, levels, sizes, empty, dropped):
@@ -321,7 +359,9 @@ def _without_empty(table, of_trial, names, levels, sizes, empty, dropped):
         dropped["empty conditions"] = int((~keep).sum())
         new = np.where(keep, np.cumsum(keep) - 1, -1)
         return table[keep], [np.where(c >= 0, new[np.maximum(c, 0)], -1) for c in of_trial]
-    cell = ", ".join(f"{n}={levels[n][i]}" for n, i in zip(names, table[int(np.argmin(count))], strict=True))
+    cell = ", ".join(
+        f"{n}={levels[n][i]}" for n, i in zip(names, table[int(np.argmin(count))], strict=True)
+    )
     follows = _derived(table[count > 0], names)
     if follows:
         advice = f"{follows!r} follows from the other variables, so name it with --contrasts (contrasts=[{follows!r}]) instead"
@@ -344,7 +384,11 @@ def _contrast_codes(design, sessions, name):
         return _product_codes(design, name)
     values = [_column(s, name) for s in sessions]
     gone = [_missing(v) for v in values]
-    found = np.unique(np.concatenate([v[~m & (c >= 0)] for v, m, c in zip(values, gone, design.of_trial, strict=True)]))
+    found = np.unique(
+        np.concatenate(
+            [v[~m & (c >= 0)] for v, m, c in zip(values, gone, design.of_trial, strict=True)]
+        )
+    )
     _check_levels(name, found)
     codes = np.full(design.n_conditions, -1)
     for value, miss, condition in zip(values, gone, design.of_trial, strict=True):
@@ -357,7 +401,9 @@ def _contrast_codes(design, sessions, name):
                 )
             codes[c] = code[0]
     if (codes < 0).any():
-        raise ValueError(f"contrast {name!r} is missing on every trial of {design.name_of(int(np.argmin(codes)))}")
+        raise ValueError(
+            f"contrast {name!r} is missing on every trial of {design.name_of(int(np.argmin(codes)))}"
+        )
     return codes, tuple(x.item() for x in found)
 
 
@@ -365,9 +411,13 @@ def _product_codes(design, name):
     code = np.ones(design.n_conditions, int)
     for part in name.split(":"):
         if part not in design.names:
-            raise KeyError(f"{part!r} in the contrast {name!r} is not one of the variables {list(design.names)}")
+            raise KeyError(
+                f"{part!r} in the contrast {name!r} is not one of the variables {list(design.names)}"
+            )
         if len(design.levels[part]) != 2:
-            raise ValueError(f"the contrast {name!r} needs two-level variables and {part!r} has {len(design.levels[part])}")
+            raise ValueError(
+                f"the contrast {name!r} needs two-level variables and {part!r} has {len(design.levels[part])}"
+            )
         code = code * (2 * design.table[:, design.names.index(part)] - 1)
     return (code > 0).astype(int), ("-", "+")
 

@@ -71,20 +71,33 @@ def score(x, variables, *, measures=tuple(MEASURES), progress=None, **options) -
     measures = [measures] if isinstance(measures, str) else list(measures)
     unknown = [m for m in measures if m not in MEASURES]
     if unknown or not measures:
-        raise ValueError(f"measure {unknown[0] if unknown else ''!r} is unknown; choose from {sorted(MEASURES)}")
+        raise ValueError(
+            f"measure {unknown[0] if unknown else ''!r} is unknown; choose from {sorted(MEASURES)}"
+        )
     allowed = SHARED | RESAMPLED | set().union(*OWN.values())
     if wrong := sorted(set(options) - allowed):
         raise TypeError(f"score has no option {wrong[0]!r}; choose from {sorted(allowed)}")
     sessions = container.sessions(x)
-    groups = {"population": describe(sessions, variables, **{k: v for k, v in options.items() if k in SETTING})}
+    groups = {
+        "population": describe(
+            sessions, variables, **{k: v for k, v in options.items() if k in SETTING}
+        )
+    }
     started = time.monotonic()
     for name in measures:
         own = SHARED | OWN[name] | (set() if name == "parallelism" else RESAMPLED)
         groups[name] = MEASURES[name](
-            sessions, variables, **{k: v for k, v in options.items() if k in own}, **_told(name, progress)
+            sessions,
+            variables,
+            **{k: v for k, v in options.items() if k in own},
+            **_told(name, progress),
         )
     tree = xr.DataTree.from_dict(groups)
-    tree.attrs = {"version": __version__, "variables": variable_names(variables), "seconds": round(time.monotonic() - started, 1)}
+    tree.attrs = {
+        "version": __version__,
+        "variables": variable_names(variables),
+        "seconds": round(time.monotonic() - started, 1),
+    }
     return tree
 
 
@@ -148,7 +161,11 @@ def _notes(p, min_trials):
             f"the threshold of {min_trials} trials a condition cost most neurons: {lost} of {lost + p.n_neurons} were dropped; lower --min-trials or merge levels"
         )
     if p.n_constant:
-        notes.append(f"{p.n_constant} neurons have the same activity on every trial: they are counted, and have no say")
+        notes.append(
+            f"{p.n_constant} neurons have the same activity on every trial: they are counted, and have no say"
+        )
     if p.n_groups > 1:
-        notes.append("neurons of different groups were drawn independently: a pseudo-population, without noise correlations between groups")
+        notes.append(
+            "neurons of different groups were drawn independently: a pseudo-population, without noise correlations between groups"
+        )
     return notes

@@ -37,7 +37,10 @@ class LabelShuffle:
 
     def __post_init__(self):
         p = self.population
-        code = np.repeat(np.arange(p.n_groups), np.diff(p.trial0)) * (self.classes.max() + 1) + self.classes[p.condition]
+        code = (
+            np.repeat(np.arange(p.n_groups), np.diff(p.trial0)) * (self.classes.max() + 1)
+            + self.classes[p.condition]
+        )
         if p.has_blocks:
             code = np.unique(np.stack([code, p.block]), axis=1, return_inverse=True)[1].ravel()
         positions = np.argsort(code, kind="stable")
@@ -49,7 +52,9 @@ class LabelShuffle:
 
     def order(self, draw):
         """Which row stands at each position in surrogate number ``draw``."""
-        return kernels.shuffled(self.population.order, *self._segments, np.uint64(self.seed), np.uint64(draw))
+        return kernels.shuffled(
+            self.population.order, *self._segments, np.uint64(self.seed), np.uint64(draw)
+        )
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,11 @@ class CodingVectors:
             moved = d * signs[:, self.unit][:, None]
         else:
             q = haar(n_contexts, n_units, rng)
-            moved = np.einsum("nkj,jln->kln", q[self.unit], d) if n_units > 1 else np.tensordot(q[0], d, axes=1)
+            moved = (
+                np.einsum("nkj,jln->kln", q[self.unit], d)
+                if n_units > 1
+                else np.tensordot(q[0], d, axes=1)
+            )
         shift = np.zeros_like(self.means)
         shift[self.grid] = moved - d
         return shift
@@ -187,50 +196,68 @@ def length_ratio(standard, grid):
     return float(length.max() / length.min()) if length.min() > 0 else np.inf
 
 
-def of_orders(experiment, surrogate, n_null, *, n_jobs=1, progress=None):
-    """Accuracy and margin (surrogate, estimate) where trials change places."""
+class Null(NamedTuple):
+    """What surrogates give: values, margins float64 (surrogate, estimate); failed int (surrogate,)."""
 
-    def task(draws):
-        rows = [
-            experiment.average(experiment.repeat(experiment.population.with_order(surrogate.order(d)))) for d in draws
-        ]
-        return tuple(np.array(a) for a in zip(*rows, strict=True))
-
-    return parallel.over(task, n_null, n_jobs=n_jobs, progress=progress)
+    values: np.ndarray
+    margins: np.ndarray
+    failed: np.ndarray
 
 
-def of_moves(experiment, surrogate, n_null, *, n_jobs=1, progress=None):
-    """Accuracy and margin (surrogate, estimate) where condition means move.
+def of_orders(experiment, surrogate, n_null, **options) -> Null:
+    """Surrogates in which trials change places; options are those of :func:`parallel.over`."""
+
+    def one(draw):
+        return experiment.repeat(experiment.population.with_order(surrogate.order(draw)))
+
+    return Null(*parallel.over(_each(experiment, one), n_null, **options))
+
+
+def of_moves(experiment, surrogate, n_null, **options) -> Null:
+    """Surrogates in which condition means move; options are those of :func:`parallel.over`.
 
     ``surrogate.shift`` is in units of the scaling over all trials; each resample has its own.
     """
     inverse = standardised(experiment.population, experiment.draws.scale).inverse
     unscale = np.where(inverse > 0, 1.0 / np.where(inverse > 0, inverse, 1.0), 0.0)
+
+    def again(draw):  # the slow reference: every step is done again
+        return experiment.repeat(experiment.population.shifted(surrogate.shift(draw) * unscale))
+
+    def moved(draw):
+        return _outcome_moved(experiment, surrogate, unscale, draw)
+
     if experiment.draws.scale == "split":
-        return of_orders(_Moved(experiment, unscale), _Draws(surrogate), n_null, n_jobs=n_jobs, progress=progress)
-    if not isinstance(experiment.readout, NearestMean):
-        for base in experiment.draws.samples:
-            _ = base.gram, base.cross  # once, before the threads
+        return Null(*parallel.over(_each(experiment, again), n_null, **options))
+    if isinstance(experiment.readout, NearestMean) and not hasattr(surrogate, "axes"):
+        task = _batch(experiment, surrogate, unscale)
+        return Null(*parallel.over(task, n_null, chunk=64, **options))
+    return Null(*parallel.over(_each(experiment, moved), n_null, **options))
+
+
+def _each(experiment, one):
+    """A task over draws from the outcome of one draw."""
 
     def task(draws):
-        rows = [_average_moved(experiment, surrogate, unscale, d) for d in draws]
-        return tuple(np.array(a) for a in zip(*rows, strict=True))
+        outcomes = [one(d) for d in draws]
+        averages = [experiment.average(o) for o in outcomes]
+        return (*map(np.array, zip(*averages, strict=True)), np.array([o.failed for o in outcomes]))
 
-    if isinstance(experiment.readout, NearestMean) and not hasattr(surrogate, "axes"):
-        return parallel.over(_batch(experiment, surrogate, unscale), n_null, n_jobs=n_jobs, chunk=64, progress=progress)
-    return parallel.over(task, n_null, n_jobs=n_jobs, progress=progress)
+    return task
 
 
-def _average_moved(experiment, surrogate, unscale, draw):
+def _outcome_moved(experiment, surrogate, unscale, draw):
     shift, outcomes = surrogate.shift(draw) * unscale, []
     axes = surrogate.axes(draw) if hasattr(surrogate, "axes") else None
     for base in experiment.draws.samples:
         if axes is None:
             moved = Shifted(base, shift * base.inverse)
         else:
-            moved = _permuted(base, surrogate.means * unscale * base.inverse, shift * base.inverse, axes)
+            moved = _permuted(
+                base, surrogate.means * unscale * base.inverse, shift * base.inverse, axes
+            )
         outcomes.append(experiment.solve(moved))
-    return experiment.average(joined(outcomes))
+    return joined(outcomes)
 
 
 def _permuted(base, means, shift, axes):
@@ -248,7 +275,9 @@ def _batch(experiment, surrogate, unscale):
     problems = experiment.problems
 
     def task(draws):
-        moved = np.array([surrogate.shift(d) for d in draws]) * unscale  # (surrogate, condition, neuron)
+        moved = (
+            np.array([surrogate.shift(d) for d in draws]) * unscale
+        )  # (surrogate, condition, neuron)
         correct = margin = 0.0
         for base in experiment.draws.samples:
             shift = moved * base.inverse
@@ -256,36 +285,24 @@ def _batch(experiment, surrogate, unscale):
             against = (base.test @ shift.reshape(-1, n_neurons).T).reshape(-1, n_null, n_conditions)
             with_means = shift @ base.means.T
             among = shift @ shift.transpose(0, 2, 1)
-            overlap = base.overlap + against.transpose(1, 0, 2) + (with_means + among)[:, base.test_condition_of]
+            overlap = (
+                base.overlap
+                + against.transpose(1, 0, 2)
+                + (with_means + among)[:, base.test_condition_of]
+            )
             mean_gram = base.mean_gram + with_means + with_means.transpose(0, 2, 1) + among
-            a, b = experiment.readout.score_many(problems, problems.sets, overlap, mean_gram, base.test_bounds)
+            a, b = experiment.readout.score_many(
+                problems, problems.sets, overlap, mean_gram, base.test_bounds
+            )
             correct, margin = correct + a, margin + b
         n = len(experiment.draws.samples)
-        return experiment.averages(correct / n), experiment.averages(margin / n)
+        return (
+            experiment.averages(correct / n),
+            experiment.averages(margin / n),
+            np.zeros(len(draws), int),
+        )
 
     return task
-
-
-class _Moved:
-    """An experiment whose populations have moved: the slow reference, all steps done again."""
-
-    def __init__(self, experiment, unscale):
-        self.experiment, self.unscale, self.population = experiment, unscale, self
-        self.average = experiment.average
-
-    def with_order(self, shift):
-        return self.experiment.population.shifted(shift * self.unscale)
-
-    def repeat(self, population):
-        return self.experiment.repeat(population)
-
-
-@dataclass(frozen=True)
-class _Draws:
-    surrogate: Any
-
-    def order(self, draw):
-        return self.surrogate.shift(draw)
 
 
 def coding_vectors(choice, standard, grid, seed):

@@ -37,7 +37,9 @@ class SVM:
 
         rows, neurons = sample.bounds[-1], sample.means.shape[1]
         if rows > 2 * (neurons + 1):
-            w, gap, _, converged = svm.solve_many_primal(sample.train, sample.bounds, sign, weight, self.C)
+            w, gap, _, converged = svm.solve_many_primal(
+                sample.train, sample.bounds, sign, weight, self.C
+            )
             score = w[:, :-1] @ sample.test.T + w[:, -1:]
             return Decisions(score, np.linalg.norm(w[:, :-1], axis=1), gap, converged)
         coef, gap, _, converged = svm.solve_many(sample.gram, sample.bounds, sign, weight, self.C)
@@ -61,14 +63,23 @@ class NearestMean:
         """Project on the difference of the class means; the threshold lies midway."""
         contrast = mean_contrast(sign)
         middle = 0.5 * np.einsum("ua,ab,ub->u", contrast, sample.mean_gram, np.abs(contrast))
-        norm = np.sqrt(np.maximum(np.einsum("ua,ab,ub->u", contrast, sample.mean_gram, contrast), 0.0))
+        norm = np.sqrt(
+            np.maximum(np.einsum("ua,ab,ub->u", contrast, sample.mean_gram, contrast), 0.0)
+        )
         score = contrast @ sample.overlap.T - middle[:, None]
         return Decisions(score, norm, np.zeros(len(sign)), np.ones(len(sign), bool))
 
     def score_many(self, problems, sets, overlap, mean_gram, bounds):
         """Scores of a batch of surrogates from their overlaps alone."""
         return scoring.nearest_mean(
-            overlap, mean_gram, sets.sign, sets.which, sets.flip, problems.tested, problems.tested_side, bounds
+            overlap,
+            mean_gram,
+            sets.sign,
+            sets.which,
+            sets.flip,
+            problems.tested,
+            problems.tested_side,
+            bounds,
         )
 
 
@@ -80,16 +91,13 @@ class Ridge:
 
     def decide(self, sample, sign, weight) -> Decisions:
         """One factorisation a distinct set of training conditions, all labels at once."""
-        from scipy.linalg import cho_factor, cho_solve
-
         score, norm = np.empty((len(sign), len(sample.test))), np.empty(len(sign))
         for members in _same_training(sign, weight):
             rows, y, root = _rows(sample, sign[members], weight[members])
-            kernel = (sample.gram[np.ix_(rows, rows)] + 1.0) * root * root[:, None]
-            kernel[np.diag_indices_from(kernel)] += self.penalty
-            coef = cho_solve(cho_factor(kernel, lower=True), (y * root).T).T * root
-            score[members] = coef @ sample.cross[:, rows].T + coef.sum(axis=1, keepdims=True)
-            norm[members] = np.linalg.norm(coef @ sample.train[rows], axis=1)
+            x = np.column_stack([sample.train[rows], np.ones(len(rows))]) * root[:, None]
+            w = ridge_weights(x, (y * root).T, self.penalty).T
+            score[members] = w[:, :-1] @ sample.test.T + w[:, -1:]
+            norm[members] = np.linalg.norm(w[:, :-1], axis=1)
         return Decisions(score, norm, np.zeros(len(sign)), np.ones(len(sign), bool))
 
 
@@ -175,17 +183,37 @@ def readout(which, C=None):
     """The readout of a name ("svm", "ridge", "lda", "nearest_mean"), or the readout itself."""
     if isinstance(which, str):
         if which not in NAMED:
-            raise ValueError(f"readout={which!r} is unknown; choose from {sorted(NAMED)} or pass Estimator(classifier)")
+            raise ValueError(
+                f"readout={which!r} is unknown; choose from {sorted(NAMED)} or pass Estimator(classifier)"
+            )
         return NAMED[which]() if C is None or which != "svm" else SVM(C)
     if not hasattr(which, "decide"):
-        raise TypeError(f"readout={which!r} is no readout; wrap a scikit-learn classifier as Estimator({which!r})")
+        raise TypeError(
+            f"readout={which!r} is no readout; wrap a scikit-learn classifier as Estimator({which!r})"
+        )
     return which
+
+
+def ridge_weights(x, y, penalty):
+    """Minimisers of |x w - y|^2 + penalty |w|^2, by the smaller of the two normal equations.
+
+    x : float64 (row, feature); y : float64 (row, label); returns float64 (feature, label)
+    """
+    if x.shape[1] <= x.shape[0]:
+        scatter = x.T @ x
+        scatter[np.diag_indices_from(scatter)] += penalty
+        return np.linalg.solve(scatter, x.T @ y)
+    kernel = x @ x.T
+    kernel[np.diag_indices_from(kernel)] += penalty
+    return x.T @ np.linalg.solve(kernel, y)
 
 
 def mean_contrast(sign):
     """Weights on condition means that give the class mean of +1 less that of -1, (set, condition)."""
     plus, minus = (sign > 0).sum(axis=1, keepdims=True), (sign < 0).sum(axis=1, keepdims=True)
-    return np.where(sign > 0, 1.0 / np.maximum(plus, 1), np.where(sign < 0, -1.0 / np.maximum(minus, 1), 0.0))
+    return np.where(
+        sign > 0, 1.0 / np.maximum(plus, 1), np.where(sign < 0, -1.0 / np.maximum(minus, 1), 0.0)
+    )
 
 
 def _same_training(sign, weight):

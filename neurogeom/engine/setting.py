@@ -36,7 +36,11 @@ class Setting:
     def draws(self, *, split) -> Draws:
         """Resamples of the population, trials split or not."""
         made = resamples(
-            self.population, n_resamples=self.n_resamples, n_pseudo=self.n_pseudo, seed=self.seed, split=split
+            self.population,
+            n_resamples=self.n_resamples,
+            n_pseudo=self.n_pseudo,
+            seed=self.seed,
+            split=split,
         )
         return Draws(self.population, made, self.scale)
 
@@ -44,9 +48,14 @@ class Setting:
         """The named variables and contrasts."""
         return self.design.targets()
 
-    def attrs(self, measure, **own):
-        """Attributes that every result has, and a measure's own."""
+    def attrs(self, measure, *, failed=0, notes=(), **own):
+        """Attributes that every result has, and a measure's own; failed : solutions that did not end."""
         p = self.population
+        if failed:
+            notes = (
+                *notes,
+                f"{failed} solutions of the readout did not converge; {measure} may be off",
+            )
         shared = {
             "measure": measure,
             "chance": 0.5,
@@ -62,14 +71,26 @@ class Setting:
             "n_neurons_dropped": sum(p.dropped.values()),
             "n_neuron_trials": p.n_observed,
             "n_trials_dropped": sum(self.design.dropped.values()),
+            "n_nonconverged": failed,
+            "notes": list(dict.fromkeys(notes)),
             "version": __version__,
         }
         return shared | own
 
 
 def setting(
-    x, variables, *, readout="svm", contrasts=(), min_trials=5, n_resamples=20, n_pseudo=None, n_null=999, scale="resample",
-    empty="error", seed=0,
+    x,
+    variables,
+    *,
+    readout="svm",
+    contrasts=(),
+    min_trials=5,
+    n_resamples=20,
+    n_pseudo=None,
+    n_null=999,
+    scale="resample",
+    empty="error",
+    seed=0,
 ) -> Setting:
     """Validate sessions and options, and gather the population (arguments as in the measures)."""
     if scale not in SCALES:
@@ -80,8 +101,14 @@ def setting(
     sessions = container.sessions(x)
     design = conditions(sessions, variables, contrasts, empty=empty)
     return Setting(
-        design, population(sessions, design, min_trials=min_trials), readouts.readout(readout), scale, n_resamples, n_pseudo,
-        n_null, seed,
+        design,
+        population(sessions, design, min_trials=min_trials),
+        readouts.readout(readout),
+        scale,
+        n_resamples,
+        n_pseudo,
+        n_null,
+        seed,
     )
 
 
@@ -98,10 +125,17 @@ def over_time(measure):
         timed = ["time" in getattr(s, "dims", ()) for s in sessions]
         if not any(timed):
             return measure(x, variables, **options)
-        times = [np.asarray(s.time.values) if t else None for s, t in zip(sessions, timed, strict=True)]
+        times = [
+            np.asarray(s.time.values) if t else None for s, t in zip(sessions, timed, strict=True)
+        ]
         if not all(timed) or any(not np.array_equal(t, times[0]) for t in times):
-            raise ValueError("sessions have different time bins; read them all with the same window and bin_width")
-        windows = [measure([s.isel(time=i, drop=True) for s in sessions], variables, **options) for i in range(len(times[0]))]
+            raise ValueError(
+                "sessions have different time bins; read them all with the same window and bin_width"
+            )
+        windows = [
+            measure([s.isel(time=i, drop=True) for s in sessions], variables, **options)
+            for i in range(len(times[0]))
+        ]
         return _joined(windows, times[0])
 
     wrapped.__signature__ = signature(measure)
@@ -109,15 +143,28 @@ def over_time(measure):
 
 
 def _joined(windows, time):
-    result = xr.concat(windows, dim="time", data_vars="all", coords="minimal", compat="override", join="outer", combine_attrs="override")
+    result = xr.concat(
+        windows,
+        dim="time",
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        join="outer",
+        combine_attrs="override",
+    )
     result = result.assign_coords(time=("time", time, {"units": "s"}))
-    result.attrs["notes"] = list(dict.fromkeys(n for w in windows for n in w.attrs.get("notes", [])))
+    result.attrs["notes"] = list(
+        dict.fromkeys(n for w in windows for n in w.attrs.get("notes", []))
+    )
     result.attrs["reasons"] = {k: v for w in windows for k, v in w.attrs.get("reasons", {}).items()}
     result.attrs["n_nonconverged"] = sum(w.attrs.get("n_nonconverged", 0) for w in windows)
     if "null" in result and "p_corrected" in result:
         observed = result["statistic"] if "statistic" in result else result["estimate"]
         dims = observed.dims
-        null, p = result["null"].transpose("surrogate", *dims).values, result["p_value"].transpose(*dims).values
+        null, p = (
+            result["null"].transpose("surrogate", *dims).values,
+            result["p_value"].transpose(*dims).values,
+        )
         corrected = max_statistic(observed.values, null, axis=tuple(range(len(dims))), at_least=p)
         result["p_corrected"] = (dims, corrected)
     return result

@@ -55,7 +55,9 @@ def nearest_mean(overlap, mean_gram, sign, which, flip, tested, tested_side, bou
             plus += sign[u, c] > 0
             minus += sign[u, c] < 0
         for c in range(n_conditions):
-            contrast[u, c] = 1.0 / plus if sign[u, c] > 0 else (-1.0 / minus if sign[u, c] < 0 else 0.0)
+            contrast[u, c] = (
+                1.0 / plus if sign[u, c] > 0 else (-1.0 / minus if sign[u, c] < 0 else 0.0)
+            )
     score = np.empty((n_sets, n_rows))
     norm = np.empty(n_sets)
     for s in range(n_null):

@@ -1,16 +1,18 @@
 """Cross-condition generalisation performance (Bernardi et al. 2020, Cell 183:954)."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from ..design import Target
 from ..engine import by_session, intervals, nulls
 from ..engine.choice import choose
-from ..engine.experiment import Experiment
+from ..engine.experiment import Draws, Experiment
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.problems import Problems, held_out_pairs
-from ..engine.setting import over_time, setting
+from ..engine.setting import Setting, over_time, setting
 
 
 @over_time
@@ -93,19 +95,39 @@ def ccgp(
     variables left over (``contexts``) are what a pair agrees in.
     """
     s = setting(
-        x, variables, readout=readout, contrasts=contrasts, min_trials=min_trials, n_resamples=n_resamples, n_pseudo=n_pseudo,
-        n_null=n_null, scale=scale, empty=empty, seed=seed,
+        x,
+        variables,
+        readout=readout,
+        contrasts=contrasts,
+        min_trials=min_trials,
+        n_resamples=n_resamples,
+        n_pseudo=n_pseudo,
+        n_null=n_null,
+        scale=scale,
+        empty=empty,
+        seed=seed,
     )
     if held_out not in ("matched", "any", "across"):
-        raise ValueError(f"held_out={held_out!r} is unknown; choose from ['across', 'any', 'matched']")
+        raise ValueError(
+            f"held_out={held_out!r} is unknown; choose from ['across', 'any', 'matched']"
+        )
     if held_out == "across" and across not in s.design.names:
-        raise ValueError(f"held_out='across' holds out levels of a variable; across={across!r} is not one of {list(s.design.names)}")
-    targets, draws, standard = s.targets(), s.draws(split=False), nulls.standardised(s.population, scale)
+        raise ValueError(
+            f"held_out='across' holds out levels of a variable; across={across!r} is not one of {list(s.design.names)}"
+        )
+    targets, draws, standard = (
+        s.targets(),
+        s.draws(split=False),
+        nulls.standardised(s.population, scale),
+    )
     asked = [_problems(s.design, t, held_out, across) for t in targets]
     if not any(a.problems for a in asked):
-        raise ValueError(f"CCGP has nothing to generalise across: {asked[0].reason}; name another variable")
+        raise ValueError(
+            f"CCGP has nothing to generalise across: {asked[0].reason}; name another variable"
+        )
+    options = {"n_jobs": n_jobs, "progress": progress}
     rows = [
-        _Row(t, a, s, draws, standard).answer(null, held_out, alternative, target, n_jobs, progress)
+        _Row(t, a, s, draws, standard, held_out, alternative, options).answer(null, target)
         for t, a in zip(targets, asked, strict=True)
     ]
     result = _packed(rows, n_null)
@@ -117,10 +139,10 @@ def ccgp(
         ),
         convention=f"held_out={held_out}" + (f" across={across}" if across else ""),
         direction="higher generalises better; below chance means opposite coding in different contexts",
-        n_nonconverged=sum(r["failed"] for r in rows),
+        failed=sum(r["failed"] for r in rows),
         largest_gap=max(r["gap"] for r in rows),
         alternative=alternative,
-        notes=list(dict.fromkeys(n for r in rows for n in r["notes"])),
+        notes=[n for r in rows for n in r["notes"]],
         reasons={r["name"]: r["reason"] for r in rows if r["reason"]},
         **intervals.attrs([r["interval"] for r in rows], [t.name for t in targets]),
     )
@@ -141,7 +163,9 @@ def _problems(design, target, held_out, across):
     parts = []
     for side, pairs in held:
         if held_out == "across":
-            parts.append(Problems.of(np.tile(side.side, (len(pairs), 1)), ~np.array(pairs), np.array(pairs)))
+            parts.append(
+                Problems.of(np.tile(side.side, (len(pairs), 1)), ~np.array(pairs), np.array(pairs))
+            )
         else:
             parts.append(held_out_pairs(side.side, pairs))
     return _Asked(Problems.joined(parts), held, "")
@@ -153,7 +177,9 @@ def _matched(design, target, across):
     if len(target.grid) < 2:
         return f"{target.name!r} has one context alone"
     level = {label: i for i, label in enumerate(target.labels)}
-    return [(s, [(row[level[s.high]], row[level[s.low]]) for row in target.grid]) for s in target.sides]
+    return [
+        (s, [(row[level[s.high]], row[level[s.low]]) for row in target.grid]) for s in target.sides
+    ]
 
 
 def _any(design, target, across):
@@ -178,78 +204,128 @@ def _across(design, target, across):
     return held
 
 
+@dataclass(frozen=True)
 class _Row:
     """One variable, from its splits to its p-value and interval."""
 
-    def __init__(self, target, asked, setting, draws, standard):
-        self.target, self.asked, self.setting, self.draws, self.standard = target, asked, setting, draws, standard
+    target: Target
+    asked: _Asked
+    setting: Setting
+    draws: Draws
+    standard: nulls.Standardised
+    held_out: str
+    alternative: str
+    options: dict  # of the loop over surrogates
 
-    def answer(self, null, held_out, alternative, target, n_jobs, progress):
+    def answer(self, null, interval_target):
         """All that the result says of this variable."""
-        s, name = self.setting, self.target.name
-        blank = intervals.refused(self.asked.reason)
+        s = self.setting
         row = {
-            "name": name, "estimate": np.nan, "statistic": np.nan, "null": np.full(s.n_null, np.nan), "p": np.nan, "also": np.nan,
-            "method": "", "contexts": ", ".join(self.target.contexts), "failed": 0, "gap": 0.0, "notes": [], "reason": self.asked.reason,
-            "interval": blank, "splits": [],
+            "name": self.target.name,
+            "estimate": np.nan,
+            "statistic": np.nan,
+            "null": np.full(s.n_null, np.nan),
+            "p": np.nan,
+            "also": np.nan,
+            "method": "",
+            "contexts": ", ".join(self.target.contexts),
+            "failed": 0,
+            "gap": 0.0,
+            "notes": [],
+            "reason": self.asked.reason,
+            "interval": intervals.refused(self.asked.reason),
+            "splits": [],
         }
         if self.asked.problems is None:
             return row
-        experiment = Experiment(self.draws, self.asked.problems, np.zeros(len(self.asked.problems), int), s.readout)
+        one = np.zeros(len(self.asked.problems), int)
+        experiment = Experiment(self.draws, self.asked.problems, one, s.readout)
         outcome = experiment.observe()
         observed, margin = experiment.average(outcome)
-        row |= {"estimate": observed[0], "statistic": observed[0], "failed": outcome.failed, "gap": outcome.gap}
-        row["splits"] = self._splits(experiment, outcome, held_out)
-        row["interval"] = intervals.accuracy(experiment, outcome, target=target, seed=s.seed)
+        row |= {"estimate": observed[0], "statistic": observed[0]}
+        row |= {"failed": outcome.failed, "gap": outcome.gap}
+        row["splits"] = self._splits(experiment, outcome)
+        row["interval"] = intervals.accuracy(
+            experiment, outcome, target=interval_target, seed=s.seed
+        )
         if s.n_null:
-            row |= self._test(experiment, observed, margin, null, held_out, alternative, n_jobs, progress)
-        row["notes"] = [*row["notes"], *self._reading(row)]
-        return row
+            test = self._test(experiment, observed, margin, null)
+            row |= test | {"failed": row["failed"] + test.get("failed", 0)}
+        return row | {"notes": [*row["notes"], *self._reading(row)]}
 
-    def _test(self, experiment, observed, margin, null, held_out, alternative, n_jobs, progress):
-        s, options = self.setting, {"n_jobs": n_jobs, "progress": progress}
+    def _test(self, experiment, observed, margin, null):
+        grid = self.target.grid
         if null == "labels":
-            surrogate = nulls.LabelShuffle(s.population, np.zeros(s.design.n_conditions, int), s.seed)
-            values, margins = nulls.of_orders(experiment, surrogate, s.n_null, **options)
-            method, notes, also = "labels shuffled among all conditions", ["label shuffles test decoding, not abstraction"], np.nan
-        else:
-            grid = self.target.grid
-            if grid is None or len(grid) < 2:
-                return {"reason": f"{self.target.name!r} has no matched contexts, so its coding vectors have no null"}
-            choice = choose(s.population, grid, nulls.length_ratio(self.standard, grid), null=null, held_out=held_out)
-            if choice.kind == "sessions":
-                return self._over_sessions(experiment, choice, alternative)
-            values, margins = self._surrogates(experiment, choice, options)
-            method, notes, also = choice.text, list(choice.notes), np.nan
-            if choice.also:
-                other = choose(s.population, grid, 1.0, null=choice.also, held_out=held_out)
-                v, m = self._surrogates(experiment, other, options)
-                also = rank_p(observed, v, margin=margin, null_margin=m, alternative=alternative)[0]
-        p = rank_p(observed, values, margin=margin, null_margin=margins, alternative=alternative)[0]
-        return {"null": values[:, 0], "p": p, "also": also, "method": method, "notes": notes}
+            found = self._label_shuffles(experiment)
+            test = {
+                "method": "labels shuffled among all conditions",
+                "notes": ["label shuffles test decoding, not abstraction"],
+            }
+            return test | self._compared(observed, margin, found)
+        if grid is None or len(grid) < 2:
+            return {"reason": f"{self.target.name!r} has no matched contexts, hence no null"}
+        ratio = nulls.length_ratio(self.standard, grid)
+        choice = choose(self.setting.population, grid, ratio, null=null, held_out=self.held_out)
+        if choice.kind == "sessions":
+            return self._over_sessions(experiment, choice)
+        found = self._surrogates(experiment, choice)
+        test = {"method": choice.text, "notes": list(choice.notes)}
+        test |= self._compared(observed, margin, found)
+        if choice.also:
+            other = choose(
+                self.setting.population, grid, ratio, null=choice.also, held_out=self.held_out
+            )
+            beside = self._compared(observed, margin, self._surrogates(experiment, other))
+            test["also"] = beside["p"]
+        return test
 
-    def _surrogates(self, experiment, choice, options):
+    def _compared(self, observed, margin, found):
+        p = rank_p(
+            observed,
+            found.values,
+            margin=margin,
+            null_margin=found.margins,
+            alternative=self.alternative,
+        )
+        return {"p": p[0], "null": found.values[:, 0], "failed": int(found.failed.sum())}
+
+    def _label_shuffles(self, experiment):
         s = self.setting
-        if choice.kind == "swap":
-            return nulls.of_orders(experiment, nulls.SwapTrials(s.population, self.target.grid, s.seed), s.n_null, **options)
-        surrogate = nulls.coding_vectors(choice, self.standard, self.target.grid, s.seed)
-        return nulls.of_moves(experiment, surrogate, s.n_null, **options)
+        everywhere = np.zeros(s.design.n_conditions, int)
+        shuffle = nulls.LabelShuffle(s.population, everywhere, s.seed)
+        return nulls.of_orders(experiment, shuffle, s.n_null, **self.options)
 
-    def _over_sessions(self, experiment, choice, alternative):
+    def _surrogates(self, experiment, choice):
+        s, grid = self.setting, self.target.grid
+        if choice.kind == "swap":
+            swap = nulls.SwapTrials(s.population, grid, s.seed)
+            return nulls.of_orders(experiment, swap, s.n_null, **self.options)
+        surrogate = nulls.coding_vectors(choice, self.standard, grid, s.seed)
+        return nulls.of_moves(experiment, surrogate, s.n_null, **self.options)
+
+    def _over_sessions(self, experiment, choice):
         s = self.setting
         values = by_session.values(s, experiment.problems, experiment.group)
         observed, flipped = by_session.test(values - 0.5, n_null=s.n_null, seed=s.seed)
-        p = rank_p(observed, flipped, alternative=alternative)[0]
-        note = f"the p-value is of the mean CCGP over the {len(values)} sessions on their own, not of the pooled population"
-        return {"null": 0.5 + flipped[:, 0], "statistic": 0.5 + observed[0], "p": p, "method": choice.text, "notes": [note]}
+        note = (
+            f"the p-value is of the mean CCGP over the {len(values)} sessions on their own, "
+            "not of the pooled population"
+        )
+        return {
+            "null": 0.5 + flipped[:, 0],
+            "statistic": 0.5 + observed[0],
+            "p": rank_p(observed, flipped, alternative=self.alternative)[0],
+            "method": choice.text,
+            "notes": [note],
+        }
 
-    def _splits(self, experiment, outcome, held_out):
+    def _splits(self, experiment, outcome):
         accuracy = iter(experiment.by_problem(outcome.correct.mean(axis=0)))
         name = self.setting.design.name_of
         rows = []
         for side, pairs in self.asked.held:
             for pair in pairs:
-                if held_out == "across":
+                if self.held_out == "across":
                     both = [np.flatnonzero(pair & (side.side == v)) for v in (1, -1)]
                 else:
                     both = [[pair[0]], [pair[1]]]
@@ -258,22 +334,37 @@ class _Row:
         return rows
 
     def _reading(self, row):
-        if np.isfinite(row["p"]) and row["p"] <= 0.05 and row["statistic"] < np.mean(row["null"]):
-            return [f"CCGP of {row['name']} is below its chance level: its coding vectors point in opposite directions in different contexts"]
-        return []
+        if not row["p"] <= 0.05 or row["statistic"] >= np.mean(row["null"]):
+            return []
+        return [
+            f"CCGP of {row['name']} is below its chance level: its coding vectors point in "
+            "opposite directions in different contexts"
+        ]
 
 
 def _packed(rows, n_null):
     names = [r["name"] for r in rows]
-    result = xr.Dataset({"estimate": ("variable", [r["estimate"] for r in rows])}, {"variable": names})
+    result = xr.Dataset(
+        {"estimate": ("variable", [r["estimate"] for r in rows])}, {"variable": names}
+    )
     if n_null:
-        longest = max(len(r["null"]) for r in rows if not np.isnan(r["null"]).all()) if any(np.isfinite(r["p"]) for r in rows) else n_null
-        null = np.stack([r["null"] if len(r["null"]) == longest else np.full(longest, np.nan) for r in rows], axis=1)
+        longest = (
+            max(len(r["null"]) for r in rows if not np.isnan(r["null"]).all())
+            if any(np.isfinite(r["p"]) for r in rows)
+            else n_null
+        )
+        null = np.stack(
+            [r["null"] if len(r["null"]) == longest else np.full(longest, np.nan) for r in rows],
+            axis=1,
+        )
         statistic = np.array([r["statistic"] for r in rows])
         result["null"] = ("surrogate", "variable"), null
         result["p_value"] = "variable", [r["p"] for r in rows]
         p = result["p_value"].values
-        result["p_corrected"] = "variable", max_statistic(np.where(np.isfinite(p), statistic, np.nan), null, at_least=p)
+        result["p_corrected"] = (
+            "variable",
+            max_statistic(np.where(np.isfinite(p), statistic, np.nan), null, at_least=p),
+        )
         result["null_method"] = "variable", [r["method"] for r in rows]
         if any(np.isfinite(r["also"]) for r in rows):
             result["p_if_independent"] = "variable", [r["also"] for r in rows]

@@ -97,35 +97,61 @@ def decoding(
     183:954 (linear decoding of task variables). Under pure noise the null rejects at its nominal rate.
     """
     s = setting(
-        x, variables, readout=readout, contrasts=contrasts, min_trials=min_trials, n_resamples=n_resamples, n_pseudo=n_pseudo,
-        n_null=n_null, scale=scale, empty=empty, seed=seed,
+        x,
+        variables,
+        readout=readout,
+        contrasts=contrasts,
+        min_trials=min_trials,
+        n_resamples=n_resamples,
+        n_pseudo=n_pseudo,
+        n_null=n_null,
+        scale=scale,
+        empty=empty,
+        seed=seed,
     )
     if null not in (None, "labels", "labels_all"):
-        raise ValueError(f"null={null!r} is unknown for decoding; choose from ['labels', 'labels_all']")
+        raise ValueError(
+            f"null={null!r} is unknown for decoding; choose from ['labels', 'labels_all']"
+        )
     draws, targets = s.draws(split=True), s.targets()
     ask = {"pairwise": _pairwise, "joint": _joint}.get(classes)
     if ask is None:
         raise ValueError(f"classes={classes!r} is unknown; choose from ['joint', 'pairwise']")
     experiments = [Experiment(draws, *ask(t), s.readout) for t in targets]
     outcomes = [e.observe() for e in experiments]
-    observed, margin = (np.concatenate(a) for a in zip(*map(Experiment.average, experiments, outcomes), strict=True))
-    result = xr.Dataset({"estimate": ("variable", observed)}, {"variable": [t.name for t in targets]})
+    observed, margin = (
+        np.concatenate(a) for a in zip(*map(Experiment.average, experiments, outcomes), strict=True)
+    )
+    result = xr.Dataset(
+        {"estimate": ("variable", observed)}, {"variable": [t.name for t in targets]}
+    )
+    failed = sum(o.failed for o in outcomes)
     if n_null:
-        classes_of = [_classes(s.design, t, null) for t in targets]
-        null_values, null_margin = (
-            np.concatenate(a, axis=1)
-            for a in zip(
-                *(
-                    nulls.of_orders(e, nulls.LabelShuffle(s.population, c, seed), n_null, n_jobs=n_jobs, progress=progress)
-                    for e, c in zip(experiments, classes_of, strict=True)
-                ),
-                strict=True,
+        found = [
+            nulls.of_orders(
+                e,
+                nulls.LabelShuffle(s.population, _classes(s.design, t, null), seed),
+                n_null,
+                n_jobs=n_jobs,
+                progress=progress,
             )
-        )
+            for e, t in zip(experiments, targets, strict=True)
+        ]
+        null_values, null_margin = (np.concatenate([f[i] for f in found], axis=1) for i in (0, 1))
+        failed += int(sum(f.failed.sum() for f in found))
         result["null"] = ("surrogate", "variable"), null_values
-        result["p_value"] = "variable", rank_p(observed, null_values, margin=margin, null_margin=null_margin)
-        result["p_corrected"] = "variable", max_statistic(observed, null_values, at_least=result["p_value"].values)
-    bounds = [intervals.accuracy(e, o, target=target, seed=seed) for e, o in zip(experiments, outcomes, strict=True)]
+        result["p_value"] = (
+            "variable",
+            rank_p(observed, null_values, margin=margin, null_margin=null_margin),
+        )
+        result["p_corrected"] = (
+            "variable",
+            max_statistic(observed, null_values, at_least=result["p_value"].values),
+        )
+    bounds = [
+        intervals.accuracy(e, o, target=target, seed=seed)
+        for e, o in zip(experiments, outcomes, strict=True)
+    ]
     intervals.add(result, bounds, "variable")
     if classes == "pairwise":
         _add_pairs(result, targets, experiments, outcomes)
@@ -137,8 +163,9 @@ def decoding(
         convention=f"classes={classes}; conditions weigh the same; three quarters of the trials train",
         chance=chance[0],
         direction="higher is more decodable",
-        null_method="labels shuffled within group" + ("" if null == "labels_all" else " and within the levels of the other variables"),
-        n_nonconverged=sum(o.failed for o in outcomes),
+        null_method="labels shuffled within group"
+        + ("" if null == "labels_all" else " and within the levels of the other variables"),
+        failed=failed,
         largest_gap=max(o.gap for o in outcomes),
         **intervals.attrs(bounds, [t.name for t in targets]),
     )
@@ -165,7 +192,9 @@ def _classes(design, target, null):
     """Conditions among which labels are exchanged: those of one context, or all, int (condition,)."""
     if null == "labels_all" or target.grid is None:
         return np.zeros(design.n_conditions, int)
-    classes = len(target.grid) + np.arange(design.n_conditions)  # an unmatched condition keeps its trials
+    classes = len(target.grid) + np.arange(
+        design.n_conditions
+    )  # an unmatched condition keeps its trials
     for context, row in enumerate(target.grid):
         classes[row] = context
     return np.unique(classes, return_inverse=True)[1]
@@ -173,14 +202,20 @@ def _classes(design, target, null):
 
 def _training(draws):
     per_condition = np.unique(np.diff(draws.resamples[0].train_bounds))
-    return str(per_condition[0]) if per_condition.size == 1 else f"{per_condition[0]}-{per_condition[-1]}"
+    return (
+        str(per_condition[0])
+        if per_condition.size == 1
+        else f"{per_condition[0]}-{per_condition[-1]}"
+    )
 
 
 def _add_pairs(result, targets, experiments, outcomes):
     if max(len(t.sides) for t in targets) == 1:
         return
     sides = [side for t in targets for side in t.sides]
-    values = np.concatenate([e.by_problem(o.correct.mean(axis=0)) for e, o in zip(experiments, outcomes, strict=True)])
+    values = np.concatenate(
+        [e.by_problem(o.correct.mean(axis=0)) for e, o in zip(experiments, outcomes, strict=True)]
+    )
     result["pair_estimate"] = "pair", values
     result["pair_variable"] = "pair", [s.name for s in sides]
     result.coords["pair"] = [f"{s.name}: {s.low} vs {s.high}" for s in sides]

@@ -77,15 +77,26 @@ def parallelism(
     True
     """
     s = setting(
-        x, variables, contrasts=contrasts, min_trials=min_trials, n_null=n_null, scale=scale, empty=empty, seed=seed
+        x,
+        variables,
+        contrasts=contrasts,
+        min_trials=min_trials,
+        n_null=n_null,
+        scale=scale,
+        empty=empty,
+        seed=seed,
     )
     if pairing not in ("factor", "max"):
         raise ValueError(f"pairing={pairing!r} is unknown; choose from ['factor', 'max']")
     if pairing == "max" and null not in (None, "geometric"):
-        raise ValueError("pairing='max' is tested against null='geometric' alone, whose surrogates are paired anew")
+        raise ValueError(
+            "pairing='max' is tested against null='geometric' alone, whose surrogates are paired anew"
+        )
     targets, standard = s.targets(), nulls.standardised(s.population, scale)
     if all(t.grid is None or len(t.grid) < 2 for t in targets):
-        raise ValueError(f"the parallelism score of {targets[0].name!r} needs a second context; name another variable")
+        raise ValueError(
+            f"the parallelism score of {targets[0].name!r} needs a second context; name another variable"
+        )
     rows = [_row(s, t, standard, pairing, null, alternative, target) for t in targets]
     result = _packed(rows, n_null)
     result.attrs = s.attrs(
@@ -98,9 +109,8 @@ def parallelism(
         readout="none",
         n_resamples=0,
         n_pseudo=None,
-        n_nonconverged=0,
         alternative=alternative,
-        notes=list(dict.fromkeys(n for r in rows for n in r["notes"])),
+        notes=[n for r in rows for n in r["notes"]],
         reasons={r["name"]: r["reason"] for r in rows if r["reason"]},
         **intervals.attrs([r["interval"] for r in rows], [t.name for t in targets]),
     )
@@ -109,9 +119,19 @@ def parallelism(
 
 def _row(s, target, standard, pairing, null, alternative, interval_target):
     row = {
-        "name": target.name, "estimate": np.nan, "naive": np.nan, "reliability": np.nan, "statistic": np.nan,
-        "null": np.full(s.n_null, np.nan), "p": np.nan, "also": np.nan, "method": "", "contexts": ", ".join(target.contexts),
-        "notes": [], "reason": "", "interval": intervals.refused("there is no estimate"),
+        "name": target.name,
+        "estimate": np.nan,
+        "naive": np.nan,
+        "reliability": np.nan,
+        "statistic": np.nan,
+        "null": np.full(s.n_null, np.nan),
+        "p": np.nan,
+        "also": np.nan,
+        "method": "",
+        "contexts": ", ".join(target.contexts),
+        "notes": [],
+        "reason": "",
+        "interval": intervals.refused("there is no estimate"),
     }
     if target.grid is None or len(target.grid) < 2:
         return row | {"reason": f"the levels of {target.name!r} are not matched in two contexts"}
@@ -119,16 +139,29 @@ def _row(s, target, standard, pairing, null, alternative, interval_target):
     top, bottom, raw = contributions(standard.means, standard.error, groups)
     reliability = bottom.sum() / raw.sum() if raw.sum() > 0 else 0.0
     naive = float(np.mean([formulas.naive(standard.means, g) for g in groups]))
-    row |= {"naive": naive, "reliability": reliability, "statistic": top.sum() / raw.sum() if raw.sum() > 0 else np.nan}
+    row |= {
+        "naive": naive,
+        "reliability": reliability,
+        "statistic": top.sum() / raw.sum() if raw.sum() > 0 else np.nan,
+    }
     if reliability < UNUSABLE:
-        row["reason"] = f"trial noise exceeds the signal of {target.name!r}: reliability {reliability:.2f} is below {UNUSABLE}"
+        row["reason"] = (
+            f"trial noise exceeds the signal of {target.name!r}: reliability {reliability:.2f} is below {UNUSABLE}"
+        )
     else:
         row["estimate"] = top.sum() / bottom.sum()
         row["interval"] = ratio(
-            top, bottom, s.population, target=interval_target, seed=s.seed, jackknife=lambda p: _delete_trials(p, s.scale, groups)
+            top,
+            bottom,
+            s.population,
+            target=interval_target,
+            seed=s.seed,
+            jackknife=lambda p: _delete_trials(p, s.scale, groups),
         )
         if reliability < DOUBTFUL:
-            row["notes"] = [f"too few trials for the parallelism of {target.name}: reliability {reliability:.2f}, its interval excludes little"]
+            row["notes"] = [
+                f"too few trials for the parallelism of {target.name}: reliability {reliability:.2f}, its interval excludes little"
+            ]
     if s.n_null:
         test = _test(s, target, standard, groups, pairing, null, alternative, row["statistic"])
         row |= test | {"notes": [*row["notes"], *test["notes"]]}
@@ -174,21 +207,36 @@ def _test(s, target, standard, groups, pairing, null, alternative, observed):
     also = np.nan
     if choice.also:
         other = choose(s.population, target.grid, 1.0, null=choice.also)
-        also = rank_p(observed, _surrogates(s, target, standard, groups, pairing, other), alternative=alternative)
+        also = rank_p(
+            observed,
+            _surrogates(s, target, standard, groups, pairing, other),
+            alternative=alternative,
+        )
     p = rank_p(observed, values, alternative=alternative)
-    return {"null": values, "p": float(p), "also": float(also), "method": choice.text, "notes": list(choice.notes)}
+    return {
+        "null": values,
+        "p": float(p),
+        "also": float(also),
+        "method": choice.text,
+        "notes": list(choice.notes),
+    }
 
 
 def _surrogates(s, target, standard, groups, pairing, choice):
     if choice.kind == "swap":
         swap = nulls.SwapTrials(s.population, target.grid, s.seed)
-        moved = (nulls.standardised(s.population.with_order(swap.order(d)), s.scale).means for d in range(s.n_null))
+        moved = (
+            nulls.standardised(s.population.with_order(swap.order(d)), s.scale).means
+            for d in range(s.n_null)
+        )
     else:
         surrogate = nulls.coding_vectors(choice, standard, target.grid, s.seed)
         moved = (standard.means + surrogate.shift(d) for d in range(s.n_null))
     if pairing == "factor":
         return np.array([_score(m, groups) for m in moved])
-    return np.array([_score(m, [formulas.best_pairing(m, side.side) for side in target.sides]) for m in moved])
+    return np.array(
+        [_score(m, [formulas.best_pairing(m, side.side) for side in target.sides]) for m in moved]
+    )
 
 
 def _over_sessions(s, standard, groups, choice, alternative):
@@ -197,7 +245,14 @@ def _over_sessions(s, standard, groups, choice, alternative):
     sums = np.array([[top[s.population.unit == u].sum()] for u in units]) / raw.sum()
     observed, flipped = by_session.test(sums * len(units), n_null=s.n_null, seed=s.seed)
     p = rank_p(observed[0], flipped[:, 0], alternative=alternative)
-    return {"null": flipped[:, 0], "statistic": observed[0], "p": float(p), "also": np.nan, "method": choice.text, "notes": []}
+    return {
+        "null": flipped[:, 0],
+        "statistic": observed[0],
+        "p": float(p),
+        "also": np.nan,
+        "method": choice.text,
+        "notes": [],
+    }
 
 
 def _delete_trials(population, scale, groups):
@@ -223,17 +278,26 @@ def _delete_trials(population, scale, groups):
 
 
 def _packed(rows, n_null):
-    columns = {f: ("variable", np.array([r[f] for r in rows], float)) for f in ("estimate", "naive", "reliability")}
+    columns = {
+        f: ("variable", np.array([r[f] for r in rows], float))
+        for f in ("estimate", "naive", "reliability")
+    }
     result = xr.Dataset(columns, {"variable": [r["name"] for r in rows]})
     result["contexts"] = "variable", [r["contexts"] for r in rows]
     if n_null:
         statistic = np.array([r["statistic"] for r in rows])
         longest = max(len(r["null"]) for r in rows if r["method"])
-        null = np.stack([r["null"] if len(r["null"]) == longest else np.full(longest, np.nan) for r in rows], axis=1)
+        null = np.stack(
+            [r["null"] if len(r["null"]) == longest else np.full(longest, np.nan) for r in rows],
+            axis=1,
+        )
         result["statistic"] = "variable", statistic
         result["null"] = ("surrogate", "variable"), null
         result["p_value"] = "variable", [r["p"] for r in rows]
-        result["p_corrected"] = "variable", max_statistic(statistic, null, at_least=result["p_value"].values)
+        result["p_corrected"] = (
+            "variable",
+            max_statistic(statistic, null, at_least=result["p_value"].values),
+        )
         result["null_method"] = "variable", [r["method"] for r in rows]
         if any(np.isfinite(r["also"]) for r in rows):
             result["p_if_independent"] = "variable", [r["also"] for r in rows]

@@ -76,13 +76,24 @@ def shattering(
     (35, True)
     """
     s = setting(
-        x, variables, readout=readout, contrasts=contrasts, min_trials=min_trials, n_resamples=n_resamples, n_pseudo=n_pseudo,
-        n_null=n_null, scale=scale, empty=empty, seed=seed,
+        x,
+        variables,
+        readout=readout,
+        contrasts=contrasts,
+        min_trials=min_trials,
+        n_resamples=n_resamples,
+        n_pseudo=n_pseudo,
+        n_null=n_null,
+        scale=scale,
+        empty=empty,
+        seed=seed,
     )
     if null not in (None, "labels"):
         raise ValueError(f"null={null!r} is unknown for shattering; choose from ['labels']")
     if s.design.n_conditions < 3:
-        raise ValueError("two conditions have one dichotomy alone; name another variable, or use decoding")
+        raise ValueError(
+            "two conditions have one dichotomy alone; name another variable, or use decoding"
+        )
     names, sides, total = balanced_dichotomies(s.design, max_dichotomies=max_dichotomies, seed=seed)
     draws = s.draws(split=True)
     problems = within(sides)
@@ -97,17 +108,28 @@ def shattering(
             "accuracy": ("dichotomy", accuracy),
             "side": (("dichotomy", "condition"), sides),
         },
-        {"dichotomy": names, "condition": [s.design.name_of(c) for c in range(s.design.n_conditions)]},
+        {
+            "dichotomy": names,
+            "condition": [s.design.name_of(c) for c in range(s.design.n_conditions)],
+        },
     )
+    failed = outcome.failed
     if n_null:
         surrogate = nulls.LabelShuffle(s.population, np.zeros(s.design.n_conditions, int), seed)
-        values, margins = nulls.of_orders(experiment, surrogate, n_null, n_jobs=n_jobs, progress=progress)
+        values, margins, lost = nulls.of_orders(
+            experiment, surrogate, n_null, n_jobs=n_jobs, progress=progress
+        )
+        failed += int(lost.sum())
         upper = rank_p(accuracy, values, margin=margin, null_margin=margins, alternative="greater")
         result["null"] = "surrogate", values.mean(axis=1)
         result["p_value"] = rank_p(accuracy.mean(), values.mean(axis=1))
-        result["dichotomy_p_value"] = "dichotomy", rank_p(accuracy, values, margin=margin, null_margin=margins)
-        result["dichotomy_p_corrected"] = "dichotomy", max_statistic(
-            accuracy, values, at_least=result["dichotomy_p_value"].values
+        result["dichotomy_p_value"] = (
+            "dichotomy",
+            rank_p(accuracy, values, margin=margin, null_margin=margins),
+        )
+        result["dichotomy_p_corrected"] = (
+            "dichotomy",
+            max_statistic(accuracy, values, at_least=result["dichotomy_p_value"].values),
         )
         result["fraction"] = (upper <= ALPHA).mean()
     intervals.add(result, [bounds], None)
@@ -122,7 +144,7 @@ def shattering(
         n_dichotomies=len(sides),
         n_dichotomies_total=total,
         null_method="labels shuffled among all conditions, within group",
-        n_nonconverged=outcome.failed,
+        failed=failed,
         largest_gap=outcome.gap,
         **intervals.attrs([bounds], ["shattering"]),
     )
