@@ -14,9 +14,15 @@ def values(setting, problems, group):
     for unit in able(setting.population):
         population = setting.population.of_units([unit])
         drawn = resamples(
-            population, n_resamples=setting.n_resamples, n_pseudo=setting.n_pseudo, seed=setting.seed, split=False
+            population,
+            n_resamples=setting.n_resamples,
+            n_pseudo=setting.n_pseudo,
+            seed=setting.seed,
+            split=False,
         )
-        experiment = Experiment(Draws(population, drawn, setting.scale), problems, group, setting.readout)
+        experiment = Experiment(
+            Draws(population, drawn, setting.scale), problems, group, setting.readout
+        )
         found.append(experiment.average(experiment.observe())[0])
     return np.array(found)
 

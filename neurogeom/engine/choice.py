@@ -48,12 +48,23 @@ def choose(population, grid, ratio, *, null=None, held_out="matched") -> Choice:
         raise ValueError(f"null={null!r} is unknown; choose from {list(NULLS)}")
     apart = population.n_units == population.n_neurons
     unit = population.unit
-    what = "neuron (neurons recorded apart)" if apart else "session" if population.n_units > 1 else "the one population"
+    what = (
+        "neuron (neurons recorded apart)"
+        if apart
+        else "session"
+        if population.n_units > 1
+        else "the one population"
+    )
     if null in (None, "coding_vectors"):
         return _by_situation(population, grid, ratio, held_out, apart, what)
     if null == "flip" and population.n_units == 1:
         note = "flips by neuron assume neurons that are independent of one another, in signal and in noise; these were recorded together"
-        return Choice("flip", np.arange(population.n_neurons), "coding vectors flipped, by neuron as if recorded apart", (note,))
+        return Choice(
+            "flip",
+            np.arange(population.n_neurons),
+            "coding vectors flipped, by neuron as if recorded apart",
+            (note,),
+        )
     if null == "flip":
         _attainable(len(grid), population.n_units)
     if null == "sessions" and (held_out != "matched" or len(able(population)) < MIN_SESSIONS):
@@ -62,7 +73,9 @@ def choose(population, grid, ratio, *, null=None, held_out="matched") -> Choice:
             f"there are {len(able(population))}, so use null='coding_vectors'"
         )
     if null == "geometric" and held_out != "matched":
-        raise ValueError("null='geometric' is for held_out='matched' alone, since it does not keep what contexts code; use null='coding_vectors'")
+        raise ValueError(
+            "null='geometric' is for held_out='matched' alone, since it does not keep what contexts code; use null='coding_vectors'"
+        )
     return Choice(null, unit, _text(null, what))
 
 
@@ -70,7 +83,11 @@ def _by_situation(population, grid, ratio, held_out, apart, what):
     n_contexts, unit = len(grid), population.unit
     if apart and population.n_neurons > 1:
         return Choice("flip", unit, _text("flip", what))
-    if held_out == "matched" and len(able(population)) >= MIN_SESSIONS and _share_able(population) >= 0.8:
+    if (
+        held_out == "matched"
+        and len(able(population)) >= MIN_SESSIONS
+        and _share_able(population) >= 0.8
+    ):
         return Choice("sessions", unit, _text("sessions", what))
     if population.n_units > 1:
         enough = _smallest_p(n_contexts, population.n_units) <= 0.05

@@ -37,7 +37,9 @@ class Joint(Problems):
         value = decisions.score[self.sets.which] * self.sets.flip[:, None]
         condition = np.repeat(np.arange(self.side.shape[1]), np.diff(bounds))
         own = self.side[:, condition] > 0
-        lead = value[own.argmax(axis=0), np.arange(len(condition))] - np.where(own, -np.inf, value).max(axis=0)
+        lead = value[own.argmax(axis=0), np.arange(len(condition))] - np.where(
+            own, -np.inf, value
+        ).max(axis=0)
         hits = (lead > 0) + 0.5 * (lead == 0)
         n = np.diff(bounds)
         return tuple(np.add.reduceat(a, bounds[:-1])[None] / n for a in (hits.astype(float), lead))
@@ -57,7 +59,9 @@ class Draws:
     @cached_property
     def samples(self):
         """One Sample a resample, kept with its Gram matrices while they fit in memory."""
-        rows = self.resamples[0].train.shape[1] + (0 if self.resamples[0].same else self.resamples[0].test.shape[1])
+        rows = self.resamples[0].train.shape[1] + (
+            0 if self.resamples[0].same else self.resamples[0].test.shape[1]
+        )
         made = (self._sample(r) for r in self.resamples)
         small = 8 * rows * self.population.n_neurons * len(self.resamples) < MOST_BYTES
         return list(made) if small else _Remade(self)
@@ -125,9 +129,13 @@ class Experiment:
         parts, condition, n_trials = [], population.condition, np.diff(resample.train_bounds)
         for sign, weight in zip(self.problems.sets.sign, self.weight(n_trials), strict=True):
             seen = resample.chosen & (sign[condition] != 0)
-            prepared = sample(population, resample, "split", scaling(population, seen, "split", sign != 0))
+            prepared = sample(
+                population, resample, "split", scaling(population, seen, "split", sign != 0)
+            )
             parts.append(self.readout.decide(prepared, sign[None], weight[None]))
-        decisions = type(parts[0])(*(np.concatenate([getattr(p, f) for p in parts]) for f in parts[0]._fields))
+        decisions = type(parts[0])(
+            *(np.concatenate([getattr(p, f) for p in parts]) for f in parts[0]._fields)
+        )
         return self._outcome(decisions, resample.test_bounds)
 
     def solve(self, prepared: Sample) -> Outcome:
@@ -136,7 +144,9 @@ class Experiment:
 
     def decide(self, prepared: Sample):
         """Decision values of every training set on every test trial."""
-        return self.readout.decide(prepared, self.problems.sets.sign, self.weight(prepared.n_trials))
+        return self.readout.decide(
+            prepared, self.problems.sets.sign, self.weight(prepared.n_trials)
+        )
 
     def solve_from(self, decisions, prepared: Sample):
         """Share correct (problem, condition) of decisions that were made."""
@@ -168,7 +178,13 @@ def score(problems, decisions, bounds):
         return problems.score(decisions, bounds)
     sets = problems.sets
     return scoring.correct(
-        np.ascontiguousarray(decisions.score), decisions.norm, sets.which, sets.flip, problems.tested, problems.tested_side, bounds
+        np.ascontiguousarray(decisions.score),
+        decisions.norm,
+        sets.which,
+        sets.flip,
+        problems.tested,
+        problems.tested_side,
+        bounds,
     )
 
 
@@ -197,4 +213,3 @@ def joined(outcomes) -> Outcome:
         sum(o.failed for o in outcomes),
         max(o.gap for o in outcomes),
     )
-

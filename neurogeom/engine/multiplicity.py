@@ -19,12 +19,19 @@ def rank_p(observed, null, *, margin=None, null_margin=None, alternative="two-si
     if margin is None:
         above, below = above | tied, below | tied
     else:
-        above, below = above | (tied & (null_margin >= margin - TIE)), below | (tied & (null_margin <= margin + TIE))
+        above, below = (
+            above | (tied & (null_margin >= margin - TIE)),
+            below | (tied & (null_margin <= margin + TIE)),
+        )
     n = len(null)
     upper, lower = ((1 + a.sum(axis=0)) / (1 + n) for a in (above, below))
     if alternative not in ("two-sided", "greater", "less"):
-        raise ValueError(f"alternative={alternative!r} is unknown; choose from ['greater', 'less', 'two-sided']")
-    p = {"greater": upper, "less": lower}.get(alternative, np.minimum(1.0, 2.0 * np.minimum(upper, lower)))
+        raise ValueError(
+            f"alternative={alternative!r} is unknown; choose from ['greater', 'less', 'two-sided']"
+        )
+    p = {"greater": upper, "less": lower}.get(
+        alternative, np.minimum(1.0, 2.0 * np.minimum(upper, lower))
+    )
     return np.where(np.isfinite(observed), p, np.nan)
 
 

@@ -26,7 +26,9 @@ def _run(task, chunks, n_jobs):
         return map(task, chunks)
     from joblib import Parallel, delayed
 
-    return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(delayed(task)(c) for c in chunks)
+    return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
+        delayed(task)(c) for c in chunks
+    )
 
 
 def _counted(results, chunks, progress):

@@ -94,7 +94,9 @@ class Population:
         keep = np.flatnonzero(np.isin(self.unit[self.column], units))
         trials = [np.arange(self.trial0[g], self.trial0[g + 1]) for g in keep]
         ends = self.start + np.diff(self.trial0) * self.width
-        columns = np.concatenate([np.arange(self.column[g], self.column[g] + self.width[g]) for g in keep])
+        columns = np.concatenate(
+            [np.arange(self.column[g], self.column[g] + self.width[g]) for g in keep]
+        )
         sizes = ends[keep] - self.start[keep]
         flat = np.concatenate(trials)
         return replace(
@@ -137,12 +139,21 @@ class Population:
 
     def gather(self, rows):
         """Trials (row, neuron) for rows int64 (group, row)."""
-        return resampling.gather(self.values, self.start, self.width, self.column, self.trial0, self.order, rows)
+        return resampling.gather(
+            self.values, self.start, self.width, self.column, self.trial0, self.order, rows
+        )
 
     def moments(self, chosen):
         """Condition means and mean squares (condition, neuron) over chosen bool (flat trial,)."""
         return resampling.moments(
-            self.values, self.start, self.width, self.column, self.trial0, self.bounds, self.order, chosen
+            self.values,
+            self.start,
+            self.width,
+            self.column,
+            self.trial0,
+            self.bounds,
+            self.order,
+            chosen,
         )
 
     def everything(self):
@@ -169,8 +180,16 @@ def population(sessions, design, *, min_trials=5) -> Population:
     """
     if min_trials < 2:
         raise ValueError(f"min_trials={min_trials} leaves nothing to hold out; give at least 2")
-    blocks = [b for s, c in zip(sessions, design.of_trial, strict=True) for b in _groups(s, c, design.n_conditions)]
-    counts = np.concatenate([np.repeat(b.counts[None], b.x.shape[1], axis=0) for b in blocks]) if blocks else np.zeros((0, design.n_conditions))
+    blocks = [
+        b
+        for s, c in zip(sessions, design.of_trial, strict=True)
+        for b in _groups(s, c, design.n_conditions)
+    ]
+    counts = (
+        np.concatenate([np.repeat(b.counts[None], b.x.shape[1], axis=0) for b in blocks])
+        if blocks
+        else np.zeros((0, design.n_conditions))
+    )
     fewest = counts.min(axis=1) if len(counts) else np.zeros(0)
     dropped = {}
     few = int((fewest < min_trials).sum())
@@ -186,7 +205,9 @@ def population(sessions, design, *, min_trials=5) -> Population:
         )
     constant = sum(int((b.x.max(axis=0) == b.x.min(axis=0)).sum()) for b in kept)
     if constant == sum(b.x.shape[1] for b in kept):
-        raise ValueError("every neuron has the same activity on every trial; check the window and the signal")
+        raise ValueError(
+            "every neuron has the same activity on every trial; check the window and the signal"
+        )
     kept_at = {str(k): int((fewest >= k).sum()) for k in (5, 8, 10, 15)}
     return _packed(kept, dropped, kept_at, constant)
 
@@ -216,7 +237,11 @@ def _groups(session, condition, n_conditions):
     name = str(session.coords["session"].values)
     animal = str(session.coords["animal"].values) if "animal" in session.coords else ""
     has_blocks = "block" in session.coords
-    block = np.unique(session.coords["block"].values, return_inverse=True)[1] if has_blocks else np.arange(len(condition))
+    block = (
+        np.unique(session.coords["block"].values, return_inverse=True)[1]
+        if has_blocks
+        else np.arange(len(condition))
+    )
     groups = []
     for neurons in alike.values():
         seen = np.flatnonzero(observed[:, neurons[0]])

@@ -38,7 +38,10 @@ class Problems:
         side, trained, tested = (np.atleast_2d(a) for a in (side, trained, tested))
         shape = np.broadcast_shapes(side.shape, trained.shape, tested.shape)
         tested_side = side if tested_side is None else np.atleast_2d(tested_side)
-        arrays = [np.ascontiguousarray(np.broadcast_to(a, shape)) for a in (side, trained, tested, tested_side)]
+        arrays = [
+            np.ascontiguousarray(np.broadcast_to(a, shape))
+            for a in (side, trained, tested, tested_side)
+        ]
         side, trained, tested, tested_side = arrays
         side, tested_side = side.astype(np.int8), tested_side.astype(np.int8)
         return cls(side, trained & (side != 0), tested & (tested_side != 0), tested_side)
@@ -46,7 +49,12 @@ class Problems:
     @classmethod
     def joined(cls, parts):
         """All problems of several, one after the other."""
-        return cls(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("side", "trained", "tested", "tested_side")))
+        return cls(
+            *(
+                np.concatenate([getattr(p, f) for p in parts])
+                for f in ("side", "trained", "tested", "tested_side")
+            )
+        )
 
     def __len__(self):
         return len(self.side)
@@ -87,5 +95,7 @@ def condition_weights(sign, n_trials):
     """
     used = sign != 0
     total = (used * n_trials).sum(axis=1, keepdims=True)
-    on_side = np.where(sign > 0, (sign > 0).sum(axis=1, keepdims=True), (sign < 0).sum(axis=1, keepdims=True))
+    on_side = np.where(
+        sign > 0, (sign > 0).sum(axis=1, keepdims=True), (sign < 0).sum(axis=1, keepdims=True)
+    )
     return np.where(used, total / (2.0 * np.maximum(on_side, 1) * n_trials), 0.0)

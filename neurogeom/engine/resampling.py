@@ -38,7 +38,9 @@ def n_pseudo_trials(population, n_pseudo):
     if n_pseudo is None:
         return int(min(np.median(population.counts_by_neuron), MOST_PSEUDO_TRIALS))
     if n_pseudo < 1:
-        raise ValueError(f"n_pseudo={n_pseudo} draws no trial; give at least 1, or None for the median observed")
+        raise ValueError(
+            f"n_pseudo={n_pseudo} draws no trial; give at least 1, or None for the median observed"
+        )
     return int(n_pseudo)
 
 
@@ -81,7 +83,10 @@ def _split(population, resample, n_pseudo, seed):
     number = np.concatenate([np.repeat(u, n) for u, n in zip(used, population.counts, strict=True)])
     test = fold == resample % number
     if n_pseudo is None:
-        (train_rows, train_bounds), (test_rows, test_bounds) = _rows(population, ~test), _rows(population, test)
+        (train_rows, train_bounds), (test_rows, test_bounds) = (
+            _rows(population, ~test),
+            _rows(population, test),
+        )
     else:
         train_rows = _drawn(population, ~test, seed, resample, 1, n_pseudo)
         test_rows = _drawn(population, test, seed, resample, 2, n_pseudo)
@@ -90,13 +95,20 @@ def _split(population, resample, n_pseudo, seed):
 
 
 def _rows(population, chosen):
-    counts = np.array([chosen[a:b].sum() for a, b in zip(population.bounds[0, :-1], population.bounds[0, 1:], strict=True)])
+    counts = np.array(
+        [
+            chosen[a:b].sum()
+            for a, b in zip(population.bounds[0, :-1], population.bounds[0, 1:], strict=True)
+        ]
+    )
     return np.flatnonzero(chosen)[None].astype(np.int64), np.concatenate([[0], np.cumsum(counts)])
 
 
 def _drawn(population, chosen, seed, resample, part, n):
     p = population
-    return kernels.draws(p.bounds, p.trial0, p.keys, chosen, np.uint64(seed), np.uint64(resample), np.uint64(part), n)
+    return kernels.draws(
+        p.bounds, p.trial0, p.keys, chosen, np.uint64(seed), np.uint64(resample), np.uint64(part), n
+    )
 
 
 def _folds(population, repeat, seed):
@@ -123,7 +135,9 @@ def _block_folds(population, repeat, seed):
                 "split, so leave out the block coordinate or merge conditions"
             )
         most = int(min(N_FOLDS, n_blocks.min()))
-        fold_of, used[g] = _divided(holds, most, _block_rng(seed, repeat, population.keys[g]), population.session[g])
+        fold_of, used[g] = _divided(
+            holds, most, _block_rng(seed, repeat, population.keys[g]), population.session[g]
+        )
         fold[span] = fold_of[which]
     return fold, used
 
