@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-MAX_LEVELS = 16
+from .columns import is_missing
+from .levels import check_levels, coded_levels, one_kind, trial_column
 
 
 class Side(NamedTuple):
@@ -129,8 +130,8 @@ def conditions(sessions, variables, contrasts=(), *, empty="error") -> Design:
     dropped: dict = {}
     coded, levels = {}, {}
     for name, rule in variables.items():
-        columns = [_column(s, name) for s in sessions]
-        levels[name], coded[name] = _levels(name, columns, rule, dropped)
+        columns = [trial_column(s, name) for s in sessions]
+        levels[name], coded[name] = coded_levels(name, columns, rule, dropped)
     names = tuple(variables)
     sizes = [len(levels[n]) for n in names]
     table = np.array(list(product(*map(range, sizes))), dtype=int).reshape(-1, len(names))
@@ -260,94 +261,10 @@ def _contrast_names(contrasts, variables):
     for name in contrasts:
         if name in variables or contrasts.count(name) > 1:
             raise ValueError(
-                f"{name!r} is named twice, as a variable and a contrast or as two contrasts; name it once"
+                f"{name!r} is named twice, as variable and contrast or as two contrasts; "
+                "name it once"
             )
     return contrasts
-
-
-def _column(session, name):
-    if name not in session.coords or session.coords[name].dims != ("trial",):
-        choices = sorted(
-            str(c) for c, v in session.coords.items() if v.dims == ("trial",) and c != "trial_id"
-        )
-        raise KeyError(
-            f"{name!r} is not a column of the trials of session {_session(session)!r}; choose from {choices}"
-        )
-    return session.coords[name].values
-
-
-def _session(session):
-    return str(session.coords["session"].values) if "session" in session.coords else "?"
-
-
-def _missing(values):
-    if values.dtype.kind == "f":
-        return np.isnan(values)
-    return values == "" if values.dtype.kind in "US" else np.zeros(values.shape, bool)
-
-
-def _levels(name, columns, rule, dropped):
-    """Labels of the levels of a variable, and the code of every trial, -1 where it has none."""
-    missing = [_missing(c) for c in columns]
-    if (n := sum(int(m.sum()) for m in missing)) > 0:
-        dropped[f"{name} is missing"] = n
-    if rule is None:
-        found = np.unique(np.concatenate([c[~m] for c, m in zip(columns, missing, strict=True)]))
-        _check_levels(name, found)
-        codes = [
-            np.where(m, -1, np.searchsorted(found, np.where(m, found[0], c)))
-            for c, m in zip(columns, missing, strict=True)
-        ]
-        return tuple(x.item() for x in found), codes
-    if not isinstance(rule, Mapping) or len(rule) < 2:
-        raise ValueError(
-            f"the levels of {name!r} must be a mapping of at least two labels to values; got {rule!r}"
-        )
-    codes = []
-    for column, gone in zip(columns, missing, strict=True):
-        code = np.full(len(column), -1)
-        for i, (label, values) in enumerate(rule.items()):
-            hit = _selected(column, values) & ~gone
-            if (hit & (code >= 0)).any():
-                raise ValueError(
-                    f"the level {label!r} of {name!r} overlaps another level; make the levels disjoint"
-                )
-            code[hit] = i
-        codes.append(code)
-    outside = sum(int(((c < 0) & ~m).sum()) for c, m in zip(codes, missing, strict=True))
-    if outside:
-        dropped[f"{name} is in none of its levels"] = outside
-    for i, label in enumerate(rule):
-        if not any((c == i).any() for c in codes):
-            raise ValueError(
-                f"no trial has {name} in its level {label!r}; look at the values of the column"
-            )
-    return tuple(rule), codes
-
-
-def _selected(column, values):
-    if isinstance(values, tuple) and len(values) == 2 and column.dtype.kind in "fiu":
-        low, high = values
-        return (column >= (-np.inf if low is None else low)) & (
-            column < (np.inf if high is None else high)
-        )
-    values = [values] if isinstance(values, str | bool | int | float | np.generic) else list(values)
-    return np.isin(column, np.asarray(values))
-
-
-def _check_levels(name, found):
-    if found.size < 2:
-        only = f"the one level {found[0].item()!r}" if found.size else "no value"
-        raise ValueError(f"variable {name!r} has {only}; name a variable with at least two levels")
-    if found.size > MAX_LEVELS:
-        if found.dtype.kind in "fiu":
-            low, mid, high = (f"{q:g}" for q in np.quantile(found, [0, 0.5, 1]))
-            advice = f"bin it, for example variables={{{name!r}: {{'low': (None, {mid}), 'high': ({mid}, None)}}}} (values {low} to {high}) or --bins {name}={mid}"
-        else:
-            advice = f"merge levels, for example variables={{{name!r}: {{'one': [...], 'other': [...]}}}}"
-        raise ValueError(
-            f"variable {name!r} has {found.size} levels, more than {MAX_LEVELS}; {advice}"
-        )
 
 
 def _without_empty(table, of_trial, names, levels, sizes, empty, dropped):
@@ -364,7 +281,10 @@ def _without_empty(table, of_trial, names, levels, sizes, empty, dropped):
     )
     follows = _derived(table[count > 0], names)
     if follows:
-        advice = f"{follows!r} follows from the other variables, so name it with --contrasts (contrasts=[{follows!r}]) instead"
+        advice = (
+            f"{follows!r} follows from the other variables, so take it out of them and name it "
+            f"with --contrasts {follows} (contrasts=[{follows!r}])"
+        )
     else:
         advice = "merge levels, name fewer variables, or pass empty='drop'"
     raise ValueError(f"no trial has {cell}; {advice}")
@@ -382,27 +302,29 @@ def _derived(table, names):
 def _contrast_codes(design, sessions, name):
     if ":" in name and not all(name in s.coords for s in sessions):
         return _product_codes(design, name)
-    values = [_column(s, name) for s in sessions]
-    gone = [_missing(v) for v in values]
+    values = [trial_column(s, name) for s in sessions]
+    one_kind(name, values)
+    gone = [is_missing(v) for v in values]
     found = np.unique(
         np.concatenate(
             [v[~m & (c >= 0)] for v, m, c in zip(values, gone, design.of_trial, strict=True)]
         )
     )
-    _check_levels(name, found)
+    check_levels(name, found)
     codes = np.full(design.n_conditions, -1)
     for value, miss, condition in zip(values, gone, design.of_trial, strict=True):
         for c in np.unique(condition[(condition >= 0) & ~miss]):
             code = np.unique(np.searchsorted(found, value[(condition == c) & ~miss]))
             if code.size > 1 or codes[c] not in (-1, code[0]):
                 raise ValueError(
-                    f"contrast {name!r} takes several values within the condition {design.name_of(c)}; "
+                    f"contrast {name!r} takes several values in condition {design.name_of(c)}; "
                     f"a contrast must follow from the variables, so name {name!r} as a variable"
                 )
             codes[c] = code[0]
     if (codes < 0).any():
         raise ValueError(
-            f"contrast {name!r} is missing on every trial of {design.name_of(int(np.argmin(codes)))}"
+            f"contrast {name!r} is missing on every trial of "
+            f"{design.name_of(int(np.argmin(codes)))}"
         )
     return codes, tuple(x.item() for x in found)
 
@@ -412,11 +334,12 @@ def _product_codes(design, name):
     for part in name.split(":"):
         if part not in design.names:
             raise KeyError(
-                f"{part!r} in the contrast {name!r} is not one of the variables {list(design.names)}"
+                f"{part!r} in contrast {name!r} is not one of the variables {list(design.names)}"
             )
         if len(design.levels[part]) != 2:
             raise ValueError(
-                f"the contrast {name!r} needs two-level variables and {part!r} has {len(design.levels[part])}"
+                f"contrast {name!r} needs two-level variables; {part!r} has "
+                f"{len(design.levels[part])} levels"
             )
         code = code * (2 * design.table[:, design.names.index(part)] - 1)
     return (code > 0).astype(int), ("-", "+")

@@ -16,6 +16,7 @@ STOREYS = {
     "canonical": 3,
     "frames": 3,
     "design": 3,
+    "levels": 3,
     "storage": 3,
     "worlds": 3,
     "engine": 4,
