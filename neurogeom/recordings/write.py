@@ -129,7 +129,10 @@ def _empty_file(x: xr.DataArray, times: Clock, signal: str) -> pynwb.NWBFile:
     )
     animal = str(x.animal.item()) if "animal" in x.coords else None
     nwb.subject = pynwb.file.Subject(
-        subject_id=animal, sex="U", description="the animal or model that was recorded"
+        subject_id=animal,
+        sex="U",
+        age="P0D/",  # of any age, as the format writes what is not known
+        description="the animal or model that was recorded",
     )
     return nwb
 

@@ -64,7 +64,7 @@ def add_units(nwb: pynwb.NWBFile, x: xr.DataArray, times: Clock, counts: np.ndar
         id=numbers,
         columns=vectors + _vectors(columns),
         colnames=[*ragged, *columns],
-        resolution=float(times.width / max(1.0, np.nanmax(counts))),
+        resolution=1e-6,
     )
 
 
