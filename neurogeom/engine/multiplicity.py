@@ -10,6 +10,7 @@ def rank_p(observed, null, *, margin=None, null_margin=None, alternative="two-si
 
     Two-sided: min(1, 2 p) of the nearer side. Accuracies of few trials are coarse and tie with those
     of surrogates; ties are ordered by the margin where it is given, and count on both sides where not.
+    So does a surrogate that is NaN: what is lost is no evidence.
 
     observed, margin : float64 (...); null, null_margin : float64 (surrogate, ...)
     alternative : {"two-sided", "greater", "less"}; returns float64 (...), NaN where observed is NaN
@@ -23,8 +24,8 @@ def rank_p(observed, null, *, margin=None, null_margin=None, alternative="two-si
             above | (tied & (null_margin >= margin - TIE)),
             below | (tied & (null_margin <= margin + TIE)),
         )
-    n = len(null)
-    upper, lower = ((1 + a.sum(axis=0)) / (1 + n) for a in (above, below))
+    n, lost = len(null), np.isnan(null)
+    upper, lower = ((1 + (a | lost).sum(axis=0)) / (1 + n) for a in (above, below))
     if alternative not in ("two-sided", "greater", "less"):
         raise ValueError(
             f"alternative={alternative!r} is unknown; choose from ['greater', 'less', 'two-sided']"
@@ -49,10 +50,12 @@ def max_statistic(observed, null, axis=-1, *, at_least=0.0):
     observed, null = np.asarray(observed, float), np.asarray(null, float)
     axes = tuple(1 + a % observed.ndim for a in np.atleast_1d(axis)) if observed.ndim else ()
     together = np.concatenate([observed[None], null])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = together.std(axis=0, ddof=1)
-        z = np.abs(together - together.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
-    largest = np.where(np.isfinite(z), z, -np.inf).max(axis=axes, keepdims=True)
-    k = (largest[1:] >= z[0] - 1e-9).sum(axis=0)
+    seen = np.isfinite(together)
+    n = np.maximum(seen.sum(axis=0), 2)
+    centred = np.where(seen, together - np.where(seen, together, 0.0).sum(axis=0) / n, 0.0)
+    spread = np.sqrt((centred**2).sum(axis=0) / (n - 1))
+    z = np.abs(centred) / np.where(spread > TIE, spread, np.inf)
+    largest = z.max(axis=axes, keepdims=True)
+    k = ((largest[1:] >= z[0] - 1e-9) | np.isnan(null)).sum(axis=0)
     p = np.maximum((1.0 + k) / len(together), at_least)
     return np.where(np.isfinite(observed), p, np.nan)
