@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-TARGETS = ("recording", "population", "sessions", "animals")
+TARGETS = ("recording", "population", "sessions", "animals", "none")
 MIN_TRIALS, MIN_NEURONS, MIN_SESSIONS, MIN_ANIMALS = 4, 20, 5, 3
 
 
@@ -29,6 +29,8 @@ def aim(population, target=None) -> Aim:
     """
     if target not in (None, *TARGETS):
         raise ValueError(f"target={target!r} is unknown; choose from {list(TARGETS)}")
+    if target == "none":
+        return Aim("", "", reason="no interval was asked for")
     if population.counts.min() < MIN_TRIALS:
         return Aim("", "", reason=f"fewer than {MIN_TRIALS} trials in a condition give no interval")
     kinds = (target,) if target else ("animals", "sessions", "population", "recording")

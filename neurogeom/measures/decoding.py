@@ -62,8 +62,9 @@ def decoding(
     null : {None, "labels", "labels_all"}
         Trials change places within group and within conditions that agree in the other variables
         (the default "labels"), or among all conditions.
-    target : {None, "recording", "population", "sessions", "animals"}
-        What the interval is for; None takes the widest that the data can give.
+    target : {None, "recording", "population", "sessions", "animals", "none"}
+        What the interval is for; None takes the widest that the data can give, "none" saves the
+        time that an interval takes.
     scale : {"resample", "split", "none"}
         z-scores by the training trials of all conditions, of each training set (slow), or none.
     empty : {"error", "drop"}
