@@ -291,8 +291,7 @@ def _measured(world, seed, number):
     from .measures.shattering import shattering
 
     x, names = _record(world, seed), list(world.variables)
-    # No animal is simulated, so that no interval is worked out: nine tenths of the time.
-    common = {"n_null": 0, "target": "animals", "seed": number}
+    common = {"n_null": 0, "target": "none", "seed": number}
     common["min_trials"] = min(5, world.n_trials)
     options = {**common, "n_resamples": 4}
     results = {
