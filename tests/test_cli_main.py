@@ -136,16 +136,18 @@ def test_variables_are_asked_for_where_the_recording_does_not_know_them(invoke, 
 
 
 def test_options_reach_the_public_face_under_their_names(invoke, scored):
-    words = "--variables rule,cue --contrasts rule:cue --units good --where ok --bin 0.1 --nulls 9"
+    words = "--variables rule,cue --contrasts rule:cue,response --units good --where ok --bin 0.1 --nulls 9"
     words += " --resamples 3 --min-trials 6 --pseudo-trials 8 --seed 4 --jobs 2 --C 0.5"
     words += " --table trials2 --signal roi --align cue --measures ccgp,decoding"
     words += " --held-out across --across cue"
     status, _, error = invoke("score", scored["file"], *words.split())
     assert (status, error) == (0, "")
     read = {"path": scored["file"], "align": "cue", "table": "trials2", "signal": "roi"}
-    read |= {"units": "good", "where": "ok", "bin_width": 0.1, "variables": ["rule", "cue"]}
+    read |= {"units": "good", "where": "ok", "bin_width": 0.1}
+    read["variables"] = ["rule", "cue", "response"]
     assert scored["read"] == read
-    asked = {"variables": ["rule", "cue"], "contrasts": ["rule:cue"], "n_null": 9, "seed": 4}
+    asked = {"variables": ["rule", "cue"], "n_null": 9, "seed": 4}
+    asked["contrasts"] = ["rule:cue", "response"]
     asked |= {"n_resamples": 3, "min_trials": 6, "n_pseudo": 8, "n_jobs": 2}
     asked |= {"measures": ("decoding", "ccgp"), "held_out": "across", "across": "cue"}
     assert scored["score"] == asked | {"readout": ng.SVM(C=0.5), "progress": None}
