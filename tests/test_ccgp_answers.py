@@ -13,6 +13,7 @@ NAMES = ["a", "b", "c"]
 SIGN = 2 * crossed(2, 2, 2) - 1
 PLAIN = {"n_null": 0, "target": "none"}
 NEAREST = {**PLAIN, "readout": "nearest_mean", "scale": "none"}
+TESTED = {"target": "none", "readout": "nearest_mean"}
 UNEQUAL = [5, 6, 7, 8, 5, 6, 9, 8]
 
 
@@ -20,7 +21,7 @@ UNEQUAL = [5, 6, 7, 8, 5, 6, 9, 8]
 
 
 def test_a_cube_is_abstract_and_unstructured_centroids_are_not():
-    options = {"readout": "nearest_mean", "null": "flip", "n_null": 99, "target": "none"}
+    options = {**TESTED, "null": "flip", "n_null": 99}
     cube = ng.ccgp(recording(embedded(SIGN * 1.5, 40), 8), NAMES, **options)
     assert (cube.p_value == 2 / 100).all()
     assert (cube.p_corrected <= 4 / 100).all()
@@ -36,9 +37,9 @@ def test_below_chance_is_a_finding_of_its_own_direction():
     """An exclusive-or code: significantly low, two-sided and lower-tailed, never upper-tailed."""
     two = 2 * crossed(2, 2) - 1
     x = recording(embedded(np.column_stack([two[:, 0] * two[:, 1] * 2]), 30), 8)
-    options = {"readout": "nearest_mean", "null": "flip", "n_null": 99, "target": "none"}
+    options = {**TESTED, "null": "flip", "n_null": 99}
     p = {
-        tail: ng.ccgp(x, ["a"] + ["b"], alternative=tail, **options).p_value[0].item()
+        tail: ng.ccgp(x, ["a", "b"], alternative=tail, **options).p_value[0].item()
         for tail in ("two-sided", "less", "greater")
     }
     assert p["less"] == 1 / 100
