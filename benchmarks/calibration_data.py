@@ -1,9 +1,9 @@
 """Populations of known, random geometry for calibration: one cell of the grid, one data set, fast.
 
 A cell says how the neurons were recorded, how many there are and what they code. A data set is
-built straight as the engine's Population, without the checks of the container; ``as_activity`` gives
-the same data through the front door, and the self-check of calibration.py holds the two against one
-another.
+built straight as the engine's Population, without the checks of the container; ``as_activity``
+gives the same data through the front door, and the self-check of calibration.py holds the two
+against one another.
 """
 
 from dataclasses import dataclass, replace
@@ -48,8 +48,9 @@ class Cell:
     def name(self):
         """The cell in one line: what --cells looks in and what seeds come from."""
         return (
-            f"{self.recording} C{self.conditions} N{self.neurons} n{self.trials} d{self.distance:g} "
-            f"{self.context}-context {self.baselines}-baselines codes-{self.codes}"
+            f"{self.recording} C{self.conditions} N{self.neurons} n{self.trials} "
+            f"d{self.distance:g} {self.context}-context {self.baselines}-baselines "
+            f"codes-{self.codes}"
         )
 
     @property
