@@ -17,6 +17,7 @@ from neurogeom.engine.population import population
 from neurogeom.engine.problems import Problems, held_out_pairs
 from neurogeom.engine.readouts import SVM, NearestMean
 from neurogeom.engine.resampling import resamples
+from neurogeom.formulas import expected
 
 NAMES = ["a", "b", "c"]
 SIGN = 2 * crossed(2, 2, 2) - 1
@@ -27,9 +28,9 @@ UNEQUAL = [5, 6, 7, 8, 5, 6, 9, 8]
 
 # --- truth: 2000 trials a condition of populations with known scores ----------------------------
 
-CUBE_ANY = {  # main, XOR, parity with any pair held out
-    2.0: (0.7332, 0.1187, 0.1294),
-    4.0: (0.8745, 0.0125, 0.0171),
+CUBE_ANY = {  # main variables, exclusive or, parity, with any pair held out
+    2.0: (0.7332, 0.7332, 0.7332, 0.1187, 0.1294),
+    4.0: (0.8745, 0.8745, 0.8745, 0.0125, 0.0171),
 }
 
 
@@ -44,14 +45,20 @@ def error(truth, n_tests):
 
 @pytest.mark.parametrize("d_prime", [2.0, 4.0])
 def test_any_pair_held_out_of_a_cube(d_prime):
-    x = cube(d_prime, 2000)
-    found = ng.ccgp(x, NAMES, contrasts=["a:b", "a:b:c"], held_out="any", **NEAREST)
-    main, xor, parity = CUBE_ANY[d_prime]
-    truth = np.array([main] * 3 + [xor, parity])
-    # 16 000 trials are tested in four splits each. The products have coding directions near 0, so
-    # that noise in the means of ten neurons turns them: the formula for finite trials says how far.
-    np.testing.assert_allclose(found.estimate[:3], truth[:3], atol=4 * error(0.5, 16_000))
-    np.testing.assert_allclose(found.estimate[3:], truth[3:], atol=0.02)
+    """16 000 trials are tested in four splits each."""
+    found = ng.ccgp(
+        cube(d_prime, 2000), NAMES, contrasts=["a:b", "a:b:c"], held_out="any", **NEAREST
+    )
+    means = embedded(SIGN * d_prime / 2, 10)
+    for name, printed in zip(["a", "b", "c", "a:b", "a:b:c"], CUBE_ANY[d_prime], strict=True):
+        side = SIGN[:, ["abc".index(v) for v in name.split(":")]].prod(axis=1)
+        pairs = [(a, b) for a in np.flatnonzero(side > 0) for b in np.flatnonzero(side < 0)]
+        # Coding directions of products are short, so that noise in the means of ten neurons turns
+        # them a little: the formula for finite trials says how far.
+        truth = expected.ccgp(means, side, pairs, n_trials=2000)
+        assert truth == pytest.approx(printed, abs=0.003)
+        ours = found.estimate.sel(variable=name).item()
+        assert ours == pytest.approx(truth, abs=4 * error(truth, 16_000))
 
 
 @pytest.mark.parametrize("d_prime", [2.0, 4.0])
@@ -90,12 +97,15 @@ def test_an_exclusive_or_code_generalises_to_the_opposite_and_its_product_genera
     np.testing.assert_allclose(every, [0.3293, 0.3293], atol=tolerance)
 
 
-def test_a_simplex_generalises_at_chance():
-    x = recording(embedded(np.eye(8) * 4 / np.sqrt(2), 10), 2000, seed=1)
-    for held_out in ("matched", "any"):
-        found = ng.ccgp(x, NAMES, held_out=held_out, **NEAREST).estimate
-        # Training directions are noise in the test pair's plane: the errors of means add to it.
-        np.testing.assert_allclose(found, 0.5, atol=4 * error(0.5, 16_000) + 0.01)
+@pytest.mark.parametrize("held_out", ["matched", "any"])
+def test_a_simplex_generalises_at_chance(held_out):
+    """The fitted direction is noise for the pair that is held out: an error of its own."""
+    axes = embedded(np.eye(8) * 4 / np.sqrt(2), 10)
+    recordings = (recording(axes, 300, seed=s) for s in range(8))
+    found = [
+        ng.ccgp(x, NAMES, held_out=held_out, **NEAREST).estimate.mean().item() for x in recordings
+    ]
+    assert abs(np.mean(found) - 0.5) < 4 * np.std(found, ddof=1) / np.sqrt(8) < 0.03
 
 
 # --- the sum rule -------------------------------------------------------------------------------
@@ -124,7 +134,7 @@ def test_the_mean_over_all_dichotomies_and_pairs_is_one_half_for_any_data(seed, 
 
 
 def test_a_readout_without_direction_guesses():
-    """One condition alone is active: what is fitted or tested is silent, and a tie is half right."""
+    """One condition alone is active: what is fitted or tested is silent, ties are half right."""
     active = np.zeros((8, 3))
     active[0] = 1.0
     found = ng.ccgp(recording(active, 5, seed=0, noise=0.0), NAMES, **NEAREST)
