@@ -4,6 +4,9 @@ Compiled code is kept on disk where numba finds a folder to write to, beside the
 user's cache, and is compiled anew in each process where it finds none (a read-only container).
 """
 
+from functools import cache
+from pathlib import Path
+
 # No NaN or infinity is assumed away (nnan, ninf): inputs are validated above, but a kernel that
 # meets one must not loop for ever. Sums may be reordered, which is what lets them use SIMD.
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
@@ -13,10 +16,29 @@ def njit(function):
     """Compile a function of arrays; it holds no GIL and its compiled form is cached if possible."""
     import numba
 
-    options = {"nogil": True, "fastmath": FASTMATH}
+    # error_model: a division tests no divisor; no_cfunc_wrapper: nothing calls kernels from C.
+    options = {
+        "nogil": True,
+        "fastmath": FASTMATH,
+        "error_model": "numpy",
+        "no_cfunc_wrapper": True,
+    }
     try:
-        return numba.njit(cache=True, **options)(function)
+        compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError as error:
         if "cannot cache" not in str(error):
             raise
         return numba.njit(**options)(function)
+    index = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if hasattr(index, "_source_stamp"):
+        # numba looks at the file of the function only: it would keep the old code of a kernel
+        # after a change in another file of a kernel that it calls.
+        index._source_stamp = (index._source_stamp, _newest_kernel())
+    return compiled
+
+
+@cache
+def _newest_kernel():
+    """When a file of this folder last changed, and the size of all: the stamp of cached code."""
+    files = [path.stat() for path in Path(__file__).parent.glob("*.py")]
+    return max(file.st_mtime for file in files), sum(file.st_size for file in files)
