@@ -20,7 +20,8 @@ settings.load_profile("neurogeom")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--recordings", metavar="DIR", help="folder of real recordings")
+    # `--recordings DIR` without "=" would be taken for a folder of tests before this file is read
+    parser.addoption("--recordings", metavar="DIR", help="folder of real recordings (with =)")
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
 
 
@@ -38,10 +39,10 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def recordings(request) -> Path:
-    """The folder of real recordings named by `pytest --recordings DIR`."""
+    """The folder of real recordings named by `pytest --recordings=DIR`."""
     named = request.config.getoption("--recordings")
     if not named:
-        pytest.skip("no real recordings: run pytest --recordings DIR")
+        pytest.skip("no real recordings: run pytest --recordings=DIR")
     folder = Path(named).resolve()
     if not folder.is_dir():
         pytest.fail(f"--recordings {named} is not a folder")
