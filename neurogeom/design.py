@@ -17,6 +17,8 @@ import numpy as np
 from .columns import is_missing
 from .levels import check_levels, coded_levels, one_kind, trial_column
 
+EMPTY = "empty conditions"  # the one reason in ``Design.dropped`` that counts conditions, not trials
+
 
 class Side(NamedTuple):
     """One two-sided question: which conditions are on which side.
@@ -273,7 +275,7 @@ def _without_empty(table, of_trial, names, levels, sizes, empty, dropped):
         return table, of_trial
     if empty == "drop" and (count > 0).sum() >= 2:
         keep = count > 0
-        dropped["empty conditions"] = int((~keep).sum())
+        dropped[EMPTY] = int((~keep).sum())
         new = np.where(keep, np.cumsum(keep) - 1, -1)
         return table[keep], [np.where(c >= 0, new[np.maximum(c, 0)], -1) for c in of_trial]
     cell = ", ".join(

@@ -8,7 +8,7 @@ import xarray as xr
 
 from . import activity as container
 from ._version import __version__
-from .design import variable_names
+from .design import EMPTY, variable_names
 from .engine.setting import setting
 from .measures.ccgp import ccgp
 from .measures.decoding import decoding
@@ -117,12 +117,15 @@ def describe(sessions, variables, **options) -> xr.Dataset:
     flat = [s.isel(time=0, drop=True) if "time" in s.dims else s for s in sessions]
     s = setting(flat, variables, **options)
     p, design = s.population, s.design
-    labels = {n: ("condition", np.asarray(v)) for n, v in design.labels.items()}
+    # A variable called like a part of this Dataset stands in the names of the conditions alone.
+    own = {"condition", "neuron", "n_trials", "session", "unit_id"}
+    labels = {n: ("condition", np.asarray(v)) for n, v in design.labels.items() if n not in own}
     result = xr.Dataset(
         {"n_trials": (("condition", "neuron"), p.counts_by_neuron)},
         {"condition": [design.name_of(c) for c in range(design.n_conditions)], **labels},
     ).assign_coords(session=("neuron", p.recorded[:, 0]), unit_id=("neuron", p.recorded[:, 1]))
     read = [x.attrs.get("dropped", {}) for x in sessions]
+    unlabelled = {reason: n for reason, n in design.dropped.items() if reason != EMPTY}
     apart = p.n_units == p.n_neurons and p.n_neurons > 1
     result.attrs = {
         "n_sessions": len(sessions),
@@ -133,11 +136,11 @@ def describe(sessions, variables, **options) -> xr.Dataset:
         "real_trials": p.real_trials,
         "independent_unit": "neuron" if apart else "session" if p.n_units > 1 else "population",
         "dropped": {
-            "trials": _summed([design.dropped, *(r.get("trials", {}) for r in read)]),
+            "trials": _summed([unlabelled, *(r.get("trials", {}) for r in read)]),
             "neurons": _summed([p.dropped, *(r.get("neurons", {}) for r in read)]),
         },
         "min_trials_cost": p.kept_at,
-        "notes": _notes(p, options.get("min_trials", 5)),
+        "notes": _notes(p, options.get("min_trials", 5), design.dropped.get(EMPTY, 0)),
         **{k: sessions[0].attrs[k] for k in ("align", "window", "units") if k in sessions[0].attrs},
         "source": [x.attrs["source"] for x in sessions if "source" in x.attrs],
         "content_hash": [x.attrs["content_hash"] for x in sessions if "content_hash" in x.attrs],
@@ -153,8 +156,8 @@ def _summed(counts):
     return total
 
 
-def _notes(p, min_trials):
-    notes = []
+def _notes(p, min_trials, n_empty):
+    notes = [f"{n_empty} conditions without a trial were left out"] if n_empty else []
     lost = sum(p.dropped.values())
     if lost > p.n_neurons:
         notes.append(

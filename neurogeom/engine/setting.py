@@ -70,7 +70,7 @@ class Setting:
             "n_neurons": p.n_neurons,
             "n_neurons_dropped": sum(p.dropped.values()),
             "n_neuron_trials": p.n_observed,
-            "n_trials_dropped": sum(self.design.dropped.values()),
+            "n_trials_dropped": sum(int((c < 0).sum()) for c in self.design.of_trial),
             "n_nonconverged": failed,
             "notes": list(dict.fromkeys(notes)),
             "version": __version__,
