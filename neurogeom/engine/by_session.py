@@ -9,7 +9,7 @@ from .resampling import resamples
 
 
 def values(setting, problems, group):
-    """Estimates of every session with enough neurons, (session, estimate); conditions are held out."""
+    """Estimates of every session with enough neurons, (session, estimate)."""
     found = []
     for unit in able(setting.population):
         population = setting.population.of_units([unit])
@@ -30,8 +30,8 @@ def values(setting, problems, group):
 def test(deviations, *, n_null, seed):
     """Mean over sessions, and its sign flips: observed (estimate,), null (pattern, estimate).
 
-    deviations : float64 (session, estimate), from what chance gives. Exact where 2^sessions patterns
-    are few enough to be listed.
+    deviations : float64 (session, estimate), from what chance gives. Exact where 2^sessions
+    patterns are few enough to be listed.
     """
     null, _ = sign_flips(deviations, n_null=n_null, seed=seed)
     return deviations.mean(axis=0), null

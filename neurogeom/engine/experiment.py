@@ -11,15 +11,14 @@ from .problems import Problems, condition_weights
 from .resampling import Resample
 from .sample import Sample, sample, scaling
 
-
 MOST_BYTES = 1_000_000_000
 
 
 class Outcome(NamedTuple):
     """What a pipeline gives for every problem and condition, NaN where not tested.
 
-    correct, margin : float64 (resample, problem, condition); failed : solutions that did not converge
-    gap : the largest relative duality gap
+    correct, margin : float64 (resample, problem, condition); failed : solutions that did not
+    converge gap : the largest relative duality gap
     """
 
     correct: np.ndarray
@@ -30,7 +29,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Joint(Problems):
-    """One k-way question: each set is one class against the rest, the largest decision value wins."""
+    """One k-way question: a set is one class against the rest, the largest decision value wins."""
 
     def score(self, decisions, bounds):
         """Share correct (1, condition) and, as margin, the lead over the best wrong class."""
@@ -62,14 +61,9 @@ class Draws:
         rows = self.resamples[0].train.shape[1] + (
             0 if self.resamples[0].same else self.resamples[0].test.shape[1]
         )
-        made = (self._sample(r) for r in self.resamples)
+        made = (sample(self.population, r, self.scale) for r in self.resamples)
         small = 8 * rows * self.population.n_neurons * len(self.resamples) < MOST_BYTES
         return list(made) if small else _Remade(self)
-
-    def _sample(self, resample):
-        made = sample(self.population, resample, self.scale)
-        made.inverse = scaling(self.population, resample.chosen, self.scale)[1]
-        return made
 
 
 class _Remade:
@@ -82,7 +76,8 @@ class _Remade:
         return len(self.draws.resamples)
 
     def __iter__(self):
-        return map(self.draws._sample, self.draws.resamples)
+        draws = self.draws
+        return (sample(draws.population, r, draws.scale) for r in draws.resamples)
 
 
 @dataclass(frozen=True)
@@ -162,7 +157,7 @@ class Experiment:
         return tuple(self.averages(a.mean(axis=0)) for a in outcome[:2])
 
     def by_problem(self, values):
-        """(..., problem, condition) to (..., problem): sides weigh the same, conditions within a side."""
+        """(..., problem, condition) to (..., problem): the two sides weigh the same."""
         if isinstance(self.problems, Joint):
             return values.mean(axis=-1)
         return side_mean(values, self.problems.tested_side)
@@ -200,7 +195,7 @@ def side_mean(values, side):
 
 
 def group_mean(values, group, n_groups):
-    """Mean over the problems of each group; values (..., problem), group (problem,), -1 left out."""
+    """Mean over the problems of a group; values (..., problem), group (problem,), -1 left out."""
     members = (group == np.arange(n_groups)[:, None]).astype(float)
     return values @ (members / members.sum(axis=1, keepdims=True)).T
 

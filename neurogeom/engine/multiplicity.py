@@ -6,11 +6,11 @@ TIE = 1e-10  # equal accuracies summed in another order differ in the last bits
 
 
 def rank_p(observed, null, *, margin=None, null_margin=None, alternative="two-sided"):
-    """p-value by rank, (1 + k) / (1 + n), never 0 (Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39).
+    """p-value by rank, (1 + k) / (1 + n), never 0 (Phipson & Smyth 2010, SAGMB 9:39).
 
-    Two-sided: min(1, 2 p) of the nearer side. Accuracies of few trials are coarse and tie with those
-    of surrogates; ties are ordered by the margin where it is given, and count on both sides where not.
-    So does a surrogate that is NaN: what is lost is no evidence.
+    Two-sided: min(1, 2 p) of the nearer side. Accuracies of few trials are coarse and tie with
+    those of surrogates; ties are ordered by the margin where it is given, and count on both sides
+    where not. So does a surrogate that is NaN: what is lost is no evidence.
 
     observed, margin : float64 (...); null, null_margin : float64 (surrogate, ...)
     alternative : {"two-sided", "greater", "less"}; returns float64 (...), NaN where observed is NaN
@@ -40,9 +40,9 @@ def max_statistic(observed, null, axis=-1, *, at_least=0.0):
     """Family-wise p-values by the largest deviation (Westfall & Young 1993, single step).
 
     Each question is put in units of its null's mean and sd, the same for data and surrogates, and
-    compared with the largest absolute value of every surrogate over ``axis`` (an axis of ``observed``,
-    or several). Where surrogates of different questions are drawn on their own the questions count as
-    independent, which is conservative when they are not.
+    compared with the largest absolute value of every surrogate over ``axis`` (an axis of
+    ``observed``, or several). Where surrogates of different questions are drawn on their own the
+    questions count as independent, which is conservative when they are not.
 
     observed : float64 (...); null : float64 (surrogate, ...); returns float64 (...)
     at_least : float64 (...), uncorrected p-values, below which a corrected one never falls

@@ -73,7 +73,8 @@ class SwapTrials:
         counts = self.population.counts[:, self.grid]
         if self.grid.shape[1] != 2 or (counts[..., 0] != counts[..., 1]).any():
             raise ValueError(
-                "null='swap' needs two levels with equal numbers of trials in each matched pair; use null='coding_vectors'"
+                "null='swap' needs two levels with equal numbers of trials in each matched pair; "
+                "use null='coding_vectors'"
             )
 
     def order(self, draw):
@@ -137,7 +138,8 @@ class Geometric:
     Centroids are recentred on the grand mean and rescaled to the observed variance; residuals keep
     their size, their axes permuted in each condition on its own (Bernardi et al. 2020, Methods).
     For comparison with the literature and matched pairs alone: it spreads the variance of *all*
-    variables evenly, so where contexts are coded much more or less strongly it tests something else.
+    variables evenly, so where contexts are coded much more or less strongly it tests something
+    else.
     """
 
     means: np.ndarray
@@ -163,7 +165,7 @@ def generator(seed, draw, part=0):
 
 
 def haar(n, count, rng):
-    """Orthogonal matrices (count, n, n), Haar distributed: QR of Gaussians, signs of R made positive."""
+    """Haar-distributed orthogonal (count, n, n): QR of Gaussians, signs of R made positive."""
     q, r = np.linalg.qr(rng.standard_normal((count, n, n)))
     return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
 
@@ -180,7 +182,7 @@ class Standardised(NamedTuple):
 
 
 def standardised(population, scale) -> Standardised:
-    """Means and their errors over all trials, scaled over all trials (``scale="none"``: as they are)."""
+    """Means and errors over all trials, scaled over all trials (``scale="none"``: as they are)."""
     mean, square = population.moments(population.everything())
     centre, inverse = scaling(population, population.everything(), scale)
     error = np.maximum(square - mean**2, 0.0) / (population.counts_by_neuron - 1)
@@ -197,7 +199,7 @@ def length_ratio(standard, grid):
 
 
 class Null(NamedTuple):
-    """What surrogates give: values, margins float64 (surrogate, estimate); failed int (surrogate,)."""
+    """Surrogates: values, margins float64 (surrogate, estimate); failed int (surrogate,)."""
 
     values: np.ndarray
     margins: np.ndarray
@@ -316,8 +318,8 @@ def sign_flips(values, *, n_null, seed):
     """All sign patterns of sessions where there are at most 4096, else ``n_null`` random ones.
 
     values : float64 (session, estimate), deviations from chance
-    returns : mean over sessions of the flipped values (pattern, estimate), the observed one left out,
-    and whether the patterns are complete
+    returns : mean over sessions of the flipped values (pattern, estimate), the observed one left
+    out, and whether the patterns are complete
     """
     n = len(values)
     if 2**n <= 4096:

@@ -6,7 +6,7 @@ CHUNK = 4  # surrogates a task: long enough to hide the cost of a task, short en
 
 
 def over(task, n, *, n_jobs=1, chunk=CHUNK, progress=None):
-    """``task(indices)`` over chunks of range(n), in order; each returns a tuple of arrays (index, ...).
+    """``task(indices)`` over chunks of range(n), in order; a task returns arrays (index, ...).
 
     Threads, since the kernels hold no lock and BLAS is pinned to one thread around the whole.
     ``progress`` is called with the number of indices done.

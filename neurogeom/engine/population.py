@@ -200,8 +200,9 @@ def population(sessions, design, *, min_trials=5) -> Population:
         scarce = int(np.argmin(counts.max(axis=0))) if len(counts) else 0
         most = int(counts[:, scarce].max()) if len(counts) else 0
         raise ValueError(
-            f"no neuron has {min_trials} trials in every condition; the scarcest is {design.name_of(scarce)}, "
-            f"with at most {most} trials for a neuron; lower min_trials (--min-trials) or merge levels"
+            f"no neuron has {min_trials} trials in every condition; the scarcest is "
+            f"{design.name_of(scarce)}, with at most {most} trials for a neuron; "
+            "lower min_trials (--min-trials) or merge levels"
         )
     constant = sum(int((b.x.max(axis=0) == b.x.min(axis=0)).sum()) for b in kept)
     if constant == sum(b.x.shape[1] for b in kept):

@@ -25,8 +25,9 @@ class Decisions(NamedTuple):
 class SVM:
     """Linear support vector machine with squared hinge: scikit-learn's ``LinearSVC(C)``, exactly.
 
-    Minimises 1/2 |w|^2 + C sum_i weight_i max(0, 1 - y_i f(x_i))^2 with the intercept penalised like
-    a weight, to a relative duality gap of 1e-8 or better. Source: Fan et al. 2008, JMLR 9:1871.
+    Minimises 1/2 |w|^2 + C sum_i weight_i max(0, 1 - y_i f(x_i))^2 with the intercept penalised
+    like a weight, to a relative duality gap of 1e-8 or better. Source: Fan et al. 2008, JMLR
+    9:1871.
     """
 
     C: float = 1.0
@@ -152,7 +153,7 @@ class LDA:
 
 @dataclass(frozen=True)
 class Estimator:
-    """Any scikit-learn classifier, for instance ``Estimator(LinearSVC(dual=False))``; slow, a reference."""
+    """Any scikit-learn classifier, as in ``Estimator(LinearSVC(dual=False))``: a slow reference."""
 
     classifier: Any
 
@@ -184,12 +185,13 @@ def readout(which, C=None):
     if isinstance(which, str):
         if which not in NAMED:
             raise ValueError(
-                f"readout={which!r} is unknown; choose from {sorted(NAMED)} or pass Estimator(classifier)"
+                f"readout={which!r} is unknown; choose from {sorted(NAMED)} "
+                "or pass Estimator(classifier)"
             )
         return NAMED[which]() if C is None or which != "svm" else SVM(C)
     if not hasattr(which, "decide"):
         raise TypeError(
-            f"readout={which!r} is no readout; wrap a scikit-learn classifier as Estimator({which!r})"
+            f"readout={which!r} is no readout; wrap a scikit-learn classifier in Estimator"
         )
     return which
 
@@ -209,7 +211,7 @@ def ridge_weights(x, y, penalty):
 
 
 def mean_contrast(sign):
-    """Weights on condition means that give the class mean of +1 less that of -1, (set, condition)."""
+    """Weights on condition means: the class mean of +1 less that of -1, (set, condition)."""
     plus, minus = (sign > 0).sum(axis=1, keepdims=True), (sign < 0).sum(axis=1, keepdims=True)
     return np.where(
         sign > 0, 1.0 / np.maximum(plus, 1), np.where(sign < 0, -1.0 / np.maximum(minus, 1), 0.0)

@@ -131,8 +131,8 @@ def _block_folds(population, repeat, seed):
         if n_blocks.min() < 2:
             c = int(np.argmin(n_blocks))
             raise ValueError(
-                f"all trials of condition {c} of session {population.session[g]!r} lie in one block; a block is never "
-                "split, so leave out the block coordinate or merge conditions"
+                f"all trials of condition {c} of session {population.session[g]!r} lie in one "
+                f"all trials of condition {c} of session {population.session[g]!r} lie in "
             )
         most = int(min(N_FOLDS, n_blocks.min()))
         fold_of, used[g] = _divided(
@@ -150,8 +150,8 @@ def _divided(holds, n_folds, rng, session):
             if all((holds[fold == f].sum(axis=0) > 0).all() for f in range(n)):
                 return fold, n
     raise ValueError(
-        f"the blocks of session {session!r} cannot be divided so that every condition is both in training and in test; "
-        "leave out the block coordinate or merge conditions"
+        f"the blocks of session {session!r} cannot be divided so that every condition is both in "
+        "training and in test; leave out the block coordinate or merge conditions"
     )
 
 

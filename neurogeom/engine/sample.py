@@ -12,10 +12,11 @@ class Sample:
 
     train : float64 (row, neuron), sorted by condition, ``bounds`` (condition + 1,)
     test : the same object as ``train`` where conditions and not trials are held out
+    inverse : float64 (neuron,), what the trials were multiplied by
     """
 
-    def __init__(self, train, bounds, test=None, test_bounds=None):
-        self.train, self.bounds = train, bounds
+    def __init__(self, train, bounds, test=None, test_bounds=None, inverse=None):
+        self.train, self.bounds, self.inverse = train, bounds, inverse
         self.same = test is None
         self.test = train if self.same else test
         self.test_bounds = bounds if self.same else test_bounds
@@ -74,10 +75,12 @@ class Shifted(Sample):
 
     @cached_property
     def train(self):
+        """Moved training trials, (row, neuron): made only where a readout asks for them."""
         return self.base.train + self.shift[self.base.condition_of]
 
     @cached_property
     def test(self):
+        """Moved test trials, (test row, neuron)."""
         return self.train if self.same else self.base.test + self.shift[self.base.test_condition_of]
 
     @cached_property
@@ -86,12 +89,14 @@ class Shifted(Sample):
 
     @cached_property
     def gram(self):
+        """As in :class:`Sample`."""
         against, among = self._products
         c = self.base.condition_of
         return shifted_gram(self.base.gram, against + 0.5 * among[c], self.bounds)
 
     @cached_property
     def cross(self):
+        """As in :class:`Sample`."""
         if self.same:
             return self.gram
         against, among = self._products
@@ -101,22 +106,25 @@ class Shifted(Sample):
 
     @cached_property
     def means(self):
+        """As in :class:`Sample`."""
         return self.base.means + self.shift
 
     @cached_property
     def overlap(self):
+        """As in :class:`Sample`."""
         base, shift = self.base, self.shift
         t = base.test_condition_of
         return base.overlap + base.test @ shift.T + (shift @ base.means.T + shift @ shift.T)[t]
 
     @cached_property
     def mean_gram(self):
+        """As in :class:`Sample`."""
         cross = self.base.means @ self.shift.T
         return self.base.mean_gram + cross + cross.T + self.shift @ self.shift.T
 
 
 def scaling(population, chosen, scale, conditions=slice(None)):
-    """Centre and inverse spread of every neuron over the chosen trials, conditions weighing the same.
+    """Centre and inverse spread of every neuron over chosen trials, conditions weighing the same.
 
     chosen : bool (flat trial,); scale : "none" leaves all as it is; conditions : bool (condition,)
     returns centre, inverse sd (neuron,). A neuron that does not vary gets inverse sd 0: no say.
@@ -138,6 +146,6 @@ def sample(population, resample, scale, scaled=None) -> Sample:
     centre, inverse = scaling(population, resample.chosen, scale) if scaled is None else scaled
     train = (population.gather(resample.train) - centre) * inverse
     if resample.same:
-        return Sample(train, resample.train_bounds)
+        return Sample(train, resample.train_bounds, inverse=inverse)
     test = (population.gather(resample.test) - centre) * inverse
-    return Sample(train, resample.train_bounds, test, resample.test_bounds)
+    return Sample(train, resample.train_bounds, test, resample.test_bounds, inverse)

@@ -82,9 +82,9 @@ def nearest_mean(overlap, mean_gram, sign, which, flip, tested, tested_side, bou
 def softened(score, which, flip, tested, tested_side, bounds, keep):
     """Sums of softened hits, psi(m / h) with psi(z) = (1 + z / sqrt(1 + z^2)) / 2.
 
-    h is 0.7 sd of the margins m over the tested trials of the problem. keep : bool (row,), the others
-    are left out. For variances alone: a hard hit flips when a trial near the boundary is removed.
-    returns : sums float64 (problem, condition), trials int64 (problem, condition)
+    h is 0.7 sd of the margins m over the tested trials of the problem. keep : bool (row,), the
+    others are left out. For variances alone: a hard hit flips when a trial near the boundary is
+    removed. returns : sums float64 (problem, condition), trials int64 (problem, condition)
     """
     sums = np.zeros(tested.shape)
     trials = np.zeros(tested.shape, np.int64)
@@ -115,7 +115,7 @@ def softened(score, which, flip, tested, tested_side, bounds, keep):
 
 @njit
 def hits(score, which, flip, tested, tested_side, bounds):
-    """Whether each test trial is right, 0, 0.5 or 1, float64 (problem, row); NaN where not tested."""
+    """Whether each test trial is right, 0, 0.5 or 1 (problem, row); NaN where not tested."""
     out = np.full((tested.shape[0], score.shape[1]), np.nan)
     for q in range(tested.shape[0]):
         for c in range(tested.shape[1]):

@@ -46,40 +46,43 @@ def ccgp(
         \mathrm{CCGP} = \frac{1}{|S|} \sum_{(a, b) \in S}
             \mathrm{accuracy}(\text{train } A \setminus a,\ B \setminus b;\ \text{test } a, b)
 
-    The range is [0, 1]. With ``held_out="matched"`` chance is 0.5; with ``"any"`` it is *not* 0.5 for
-    a named variable (strongly coded contexts push it below, weakly coded ones above), so read the
-    null's mean. A value below chance is a finding: coding vectors point in opposite directions in
-    different contexts, as in an exclusive-or code. The mean over all balanced dichotomies and
+    The range is [0, 1]. With ``held_out="matched"`` chance is 0.5; with ``"any"`` it is *not* 0.5
+    for a named variable (strongly coded contexts push it below, weakly coded ones above), so read
+    the null's mean. A value below chance is a finding: coding vectors point in opposite directions
+    in different contexts, as in an exclusive-or code. The mean over all balanced dichotomies and
     ``"any"`` pairs is 0.5 for any data, so what one dichotomy gains the others lose.
 
     Parameters
     ----------
-    x, variables, readout, contrasts, min_trials, n_resamples, n_pseudo, n_null, target, scale, empty, seed, n_jobs
-        As in :func:`neurogeom.decoding`. Trials are not split, since conditions are: all trials of a
-        held-out condition test, and scaling looks at all conditions without their labels.
+    x, variables, readout, contrasts, min_trials, n_resamples, n_pseudo, n_null, target, scale,
+    empty, seed, n_jobs
+        As in :func:`neurogeom.decoding`. Trials are not split, since conditions are: all trials of
+        a held-out condition test, and scaling looks at all conditions without their labels.
     held_out : {"matched", "any", "across"}
         Pairs that agree in all other variables (C/2 of them); every pair, as Bernardi et al.; or
         whole levels of the variable ``across``, each in turn.
     across : str
         The variable whose levels are held out with ``held_out="across"``.
     null : {None, "coding_vectors", "flip", "rotate", "swap", "sessions", "geometric", "labels"}
-        What is randomised. The default keeps the midpoints of contexts, the lengths of coding vectors
-        and the noise, and randomises the directions of coding vectors, by the unit that was recorded
-        independently (:mod:`neurogeom.engine.choice`). "geometric" is for comparison with the
-        literature, "labels" tests decoding and not abstraction: on random geometry it rejects 9-14 %.
+        What is randomised. The default keeps the midpoints of contexts, the lengths of coding
+        vectors and the noise, and randomises the directions of coding vectors, by the unit that was
+        recorded independently (:mod:`neurogeom.engine.choice`). "geometric" is for comparison with
+        the literature, "labels" tests decoding and not abstraction: on random geometry it rejects
+        9-14 %.
     alternative : {"two-sided", "greater", "less"}
 
     Returns
     -------
     Dataset
         ``estimate``, ``p_value``, ``p_corrected``, ``interval``, ``null``, ``null_method`` and
-        ``contexts`` (variable); ``split_accuracy`` (split) with the conditions held out. Where the null
-        is a sign flip over sessions, ``statistic`` is the mean over sessions that it tests.
+        ``contexts`` (variable); ``split_accuracy`` (split) with the conditions held out. Where the
+        null is a sign flip over sessions, ``statistic`` is the mean over sessions that it tests.
 
     Raises
     ------
     KeyError, ValueError
-        There is nothing to generalise across; an option is unknown; as in :func:`neurogeom.decoding`.
+        There is nothing to generalise across; an option is unknown; as in
+        :func:`neurogeom.decoding`.
 
     Examples
     --------
@@ -91,8 +94,8 @@ def ccgp(
 
     Notes
     -----
-    Matched pairs of a contrast: it takes the place of the last variable that it can replace, and the
-    variables left over (``contexts``) are what a pair agrees in.
+    Matched pairs of a contrast: it takes the place of the last variable that it can replace, and
+    the variables left over (``contexts``) are what a pair agrees in.
     """
     s = setting(
         x,
@@ -113,7 +116,8 @@ def ccgp(
         )
     if held_out == "across" and across not in s.design.names:
         raise ValueError(
-            f"held_out='across' holds out levels of a variable; across={across!r} is not one of {list(s.design.names)}"
+            f"held_out='across' holds out levels of a variable; across={across!r} is not one of "
+            f"{list(s.design.names)}"
         )
     targets, draws, standard = (
         s.targets(),
@@ -135,10 +139,11 @@ def ccgp(
         "ccgp",
         estimand=(
             f"accuracy of {s.readout} on conditions left out of training, learnt from "
-            f"{int(np.median(np.diff(draws.resamples[0].train_bounds)))} trials a condition and {s.population.n_neurons} neurons"
+            f"{int(np.median(np.diff(draws.resamples[0].train_bounds)))} trials a condition and "
+            f"{s.population.n_neurons} neurons"
         ),
         convention=f"held_out={held_out}" + (f" across={across}" if across else ""),
-        direction="higher generalises better; below chance means opposite coding in different contexts",
+        direction="higher generalises better; below chance: opposite coding across contexts",
         failed=sum(r["failed"] for r in rows),
         largest_gap=max(r["gap"] for r in rows),
         alternative=alternative,

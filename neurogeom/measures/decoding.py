@@ -1,4 +1,4 @@
-"""Decoding: can a linear readout tell the levels of a variable apart on trials that it has not seen?"""
+"""Decoding: does a linear readout tell levels apart on trials that it has not seen?"""
 
 import numpy as np
 import xarray as xr
@@ -38,8 +38,8 @@ def decoding(
 
     with three quarters of each condition's trials to learn from and a quarter to test on. Chance is
     0.5 and the range [0, 1]; a variable of k levels is the mean of its k(k-1)/2 pairwise contrasts
-    (chance 0.5), or with ``classes="joint"`` one k-way question (chance 1/k). The value is that of a
-    readout learnt from so many trials and neurons, which stand in ``attrs``: it is below what
+    (chance 0.5), or with ``classes="joint"`` one k-way question (chance 1/k). The value is that of
+    a readout learnt from so many trials and neurons, which stand in ``attrs``: it is below what
     endless trials would give, so compare populations at equal numbers of both.
 
     Parameters
@@ -76,8 +76,8 @@ def decoding(
     -------
     Dataset
         ``estimate``, ``p_value`` (two-sided, by rank), ``p_corrected`` (largest deviation over
-        variables), ``interval`` (variable, bound), ``null`` (surrogate, variable); of several levels
-        also ``pair_estimate`` (pair).
+        variables), ``interval`` (variable, bound), ``null`` (surrogate, variable); of several
+        levels also ``pair_estimate`` (pair).
 
     Raises
     ------
@@ -94,8 +94,9 @@ def decoding(
 
     Notes
     -----
-    Source: Meyers et al. 2008, J Neurophysiol 100:1407 (pseudo-populations); Bernardi et al. 2020, Cell
-    183:954 (linear decoding of task variables). Under pure noise the null rejects at its nominal rate.
+    Source: Meyers et al. 2008, J Neurophysiol 100:1407 (pseudo-populations); Bernardi et al. 2020,
+    Cell 183:954 (linear decoding of task variables). Under pure noise the null rejects at its
+    nominal rate.
     """
     s = setting(
         x,
@@ -160,8 +161,11 @@ def decoding(
     result["chance"] = "variable", chance
     result.attrs = s.attrs(
         "decoding",
-        estimand=f"cross-validated accuracy of {s.readout} learnt from {_training(draws)} trials a condition and {s.population.n_neurons} neurons",
-        convention=f"classes={classes}; conditions weigh the same; three quarters of the trials train",
+        estimand=(
+            f"cross-validated accuracy of {s.readout} learnt from {_training(draws)} trials a "
+            f"condition and {s.population.n_neurons} neurons"
+        ),
+        convention=f"classes={classes}; conditions weigh the same; 3/4 of the trials train",
         chance=chance[0],
         direction="higher is more decodable",
         null_method="labels shuffled within group"
@@ -190,7 +194,7 @@ def _joint(target):
 
 
 def _classes(design, target, null):
-    """Conditions among which labels are exchanged: those of one context, or all, int (condition,)."""
+    """Conditions among which labels are exchanged: of one context, or all, int (condition,)."""
     if null == "labels_all" or target.grid is None:
         return np.zeros(design.n_conditions, int)
     classes = len(target.grid) + np.arange(

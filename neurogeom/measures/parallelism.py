@@ -33,25 +33,27 @@ def parallelism(
 ) -> xr.Dataset:
     r"""Is a variable coded along the same direction in every context?
 
-    Coding vectors :math:`v_k = \mu_{k,1} - \mu_{k,0}` of a variable, one a context k (m of them). The
-    score is their mean cosine, and its estimate a ratio of two unbiased means,
+    Coding vectors :math:`v_k = \mu_{k,1} - \mu_{k,0}` of a variable, one a context k (m of them).
+    The score is their mean cosine, and its estimate a ratio of two unbiased means,
 
     .. math:: \mathrm{PS} = \frac{\langle v_k \cdot v_l \rangle_{k<l}}
         {\langle |v_k|^2 - \textstyle\sum_i (e_{k,1,i} + e_{k,0,i}) \rangle_k},
 
     e the squared standard errors of the means. It is 1 for parallel codes, 0 for unrelated ones, -1
     for opposite ones; an estimate may leave that range and is never clipped. ``naive`` is the mean
-    cosine without correction, shrunk towards 0 by trial noise: with 100 neurons and vectors of 2 noise
-    sd, a true 1 reads 0.17 at 10 trials and 0.50 at 50, where the corrected score reads 1.00 with a
-    spread of 0.08 (50 trials) and is unusable (spread above 2) at 10. ``reliability`` is the share of
-    squared length that is not noise: below 0.15 the estimate is NaN, below 0.3 it comes with a note.
+    cosine without correction, shrunk towards 0 by trial noise: with 100 neurons and vectors of 2
+    noise sd, a true 1 reads 0.17 at 10 trials and 0.50 at 50, where the corrected score reads 1.00
+    with a spread of 0.08 (50 trials) and is unusable (spread above 2) at 10. ``reliability`` is the
+    share of squared length that is not noise: below 0.15 the estimate is NaN, below 0.3 it comes
+    with a note.
 
     Parameters
     ----------
     x, variables, contrasts, min_trials, n_null, target, scale, empty, seed, n_jobs
         As in :func:`neurogeom.decoding`. All trials are used; there is nothing to resample.
     pairing : {"factor", "max"}
-        Conditions paired by context, or paired so that the score is largest, in data and surrogates.
+        Conditions paired by context, or paired so that the score is largest, in data and
+        surrogates.
     null : {None, "coding_vectors", "flip", "rotate", "swap", "sessions", "geometric"}
         As in :func:`neurogeom.ccgp`; the maximum over pairings is tested against "geometric".
     alternative : {"two-sided", "greater", "less"}
@@ -59,9 +61,9 @@ def parallelism(
     Returns
     -------
     Dataset
-        ``estimate``, ``naive``, ``reliability``, ``p_value``, ``p_corrected``, ``interval``, ``null``,
-        ``null_method`` and ``contexts`` (variable). The p-value needs no reliable length, so it stands
-        where the estimate is NaN.
+        ``estimate``, ``naive``, ``reliability``, ``p_value``, ``p_corrected``, ``interval``,
+        ``null``, ``null_method`` and ``contexts`` (variable). The p-value needs no reliable length,
+        so it stands where the estimate is NaN.
 
     Raises
     ------
@@ -90,18 +92,22 @@ def parallelism(
         raise ValueError(f"pairing={pairing!r} is unknown; choose from ['factor', 'max']")
     if pairing == "max" and null not in (None, "geometric"):
         raise ValueError(
-            "pairing='max' is tested against null='geometric' alone, whose surrogates are paired anew"
+            "pairing='max' is tested against null='geometric' alone: its surrogates are paired anew"
         )
     targets, standard = s.targets(), nulls.standardised(s.population, scale)
     if all(t.grid is None or len(t.grid) < 2 for t in targets):
         raise ValueError(
-            f"the parallelism score of {targets[0].name!r} needs a second context; name another variable"
+            f"the parallelism score of {targets[0].name!r} needs a second context; "
+            "name another variable"
         )
     rows = [_row(s, t, standard, pairing, null, alternative, target) for t in targets]
     result = _packed(rows, n_null)
     result.attrs = s.attrs(
         "parallelism",
-        estimand=f"mean cosine of the coding vectors of these {s.population.n_neurons} neurons, trial noise removed",
+        estimand=(
+            f"mean cosine of the coding vectors of {s.population.n_neurons} neurons, "
+            "trial noise removed"
+        ),
         convention=f"pairing={pairing}; ratio of means",
         chance=0.0,
         range=[-1.0, 1.0],
@@ -146,7 +152,8 @@ def _row(s, target, standard, pairing, null, alternative, interval_target):
     }
     if reliability < UNUSABLE:
         row["reason"] = (
-            f"trial noise exceeds the signal of {target.name!r}: reliability {reliability:.2f} is below {UNUSABLE}"
+            f"trial noise exceeds the signal of {target.name!r}: reliability {reliability:.2f} "
+            f"is below {UNUSABLE}"
         )
     else:
         row["estimate"] = top.sum() / bottom.sum()
@@ -160,7 +167,8 @@ def _row(s, target, standard, pairing, null, alternative, interval_target):
         )
         if reliability < DOUBTFUL:
             row["notes"] = [
-                f"too few trials for the parallelism of {target.name}: reliability {reliability:.2f}, its interval excludes little"
+                f"too few trials for the parallelism of {target.name}: reliability "
+                f"{reliability:.2f}, its interval excludes little"
             ]
     if s.n_null:
         test = _test(s, target, standard, groups, pairing, null, alternative, row["statistic"])

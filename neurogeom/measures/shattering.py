@@ -1,4 +1,4 @@
-"""Shattering dimensionality (Rigotti et al. 2013, Nature 497:585; Bernardi et al. 2020, Cell 183:954)."""
+"""Shattering dimensionality (Rigotti et al. 2013, Nature 497:585; Bernardi et al. 2020)."""
 
 import numpy as np
 import xarray as xr
@@ -35,32 +35,34 @@ def shattering(
 ) -> xr.Dataset:
     r"""In how many ways can a linear readout divide the conditions?
 
-    Mean cross-validated accuracy over all balanced dichotomies of the conditions (Bernardi et al.: 35
-    for eight conditions), all decoded from the same resamples:
+    Mean cross-validated accuracy over all balanced dichotomies of the conditions (Bernardi et al.:
+    35 for eight conditions), all decoded from the same resamples:
 
     .. math:: \mathrm{SD} = \frac{1}{|D|} \sum_{(A|B) \in D} \mathrm{accuracy}(A|B).
 
-    Chance is 0.5, the range [0, 1]. It is high for conditions at random places and lower for a cube;
-    it grows with neurons and with trials, so equalise both before comparing populations. ``fraction``
-    is another measure that goes by the same name: the share of dichotomies above the null (upper
-    tail, 0.05). They are not interchangeable: a noise-free cube has a fraction of 0.2.
+    Chance is 0.5, the range [0, 1]. It is high for conditions at random places and lower for a
+    cube; it grows with neurons and with trials, so equalise both before comparing populations.
+    ``fraction`` is another measure that goes by the same name: the share of dichotomies above the
+    null (upper tail, 0.05). They are not interchangeable: a noise-free cube has a fraction of 0.2.
 
     Parameters
     ----------
-    x, variables, readout, contrasts, min_trials, n_resamples, n_pseudo, n_null, target, scale, empty, seed, n_jobs
+    x, variables, readout, contrasts, min_trials, n_resamples, n_pseudo, n_null, target, scale,
+    empty, seed, n_jobs
         As in :func:`neurogeom.decoding`.
     max_dichotomies : int
         Where there are more, the named ones and a random sample of the others. An odd number of
         conditions is divided into halves that differ by one, which weigh the same.
     null : {None, "labels"}
-        Trials change places among all conditions, within groups: chance, the same surrogates for all
-        dichotomies.
+        Trials change places among all conditions, within groups: chance, the same surrogates for
+        all dichotomies.
 
     Returns
     -------
     Dataset
-        ``estimate``, ``p_value``, ``interval`` and ``null`` of the mean; ``fraction``; ``accuracy``,
-        ``dichotomy_p_value`` and ``dichotomy_p_corrected`` (dichotomy); ``side`` (dichotomy, condition).
+        ``estimate``, ``p_value``, ``interval`` and ``null`` of the mean; ``fraction``;
+        ``accuracy``, ``dichotomy_p_value`` and ``dichotomy_p_corrected`` (dichotomy); ``side``
+        (dichotomy, condition).
 
     Raises
     ------
@@ -136,10 +138,11 @@ def shattering(
     result.attrs = s.attrs(
         "shattering",
         estimand=(
-            f"mean accuracy over dichotomies of {s.readout} learnt from {int(np.median(np.diff(draws.resamples[0].train_bounds)))} "
-            f"trials a condition and {s.population.n_neurons} neurons"
+            f"mean accuracy over dichotomies of {s.readout} learnt from "
+            f"{int(np.median(np.diff(draws.resamples[0].train_bounds)))} trials a condition and "
+            f"{s.population.n_neurons} neurons"
         ),
-        convention=f"mean accuracy (Bernardi et al. 2020); fraction: share with upper-tailed p <= {ALPHA}",
+        convention=f"mean accuracy (Bernardi et al. 2020); fraction: upper-tailed p <= {ALPHA}",
         direction="higher is higher-dimensional",
         n_dichotomies=len(sides),
         n_dichotomies_total=total,
