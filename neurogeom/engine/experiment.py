@@ -17,8 +17,8 @@ MOST_BYTES = 1_000_000_000
 class Outcome(NamedTuple):
     """What a pipeline gives for every problem and condition, NaN where not tested.
 
-    correct, margin : float64 (resample, problem, condition); failed : solutions that did not
-    converge gap : the largest relative duality gap
+    correct, margin : float64 (resample, problem, condition)
+    failed : solutions that did not converge; gap : the largest relative duality gap
     """
 
     correct: np.ndarray
