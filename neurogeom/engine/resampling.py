@@ -132,7 +132,8 @@ def _block_folds(population, repeat, seed):
             c = int(np.argmin(n_blocks))
             raise ValueError(
                 f"all trials of condition {c} of session {population.session[g]!r} lie in one "
-                "block; a block is never split, so leave out the block coordinate or merge conditions"
+                "block, and a block is never split; leave out the block coordinate or merge "
+                "conditions"
             )
         most = int(min(N_FOLDS, n_blocks.min()))
         fold_of, used[g] = _divided(
