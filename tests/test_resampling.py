@@ -269,7 +269,7 @@ def test_errors_say_what_to_do():
         drawn(p, n_resamples=0)
     with pytest.raises(ValueError, match="n_pseudo=0 draws no trial; give at least 1, or None"):
         drawn(p, n_pseudo=0)
-    with pytest.raises(ValueError, match="lie in one block; a block is never split, so leave out"):
+    with pytest.raises(ValueError, match="lie in one block, and a block is never split; leave out"):
         drawn(blocked(lambda condition, trial: condition))
     crossed_blocks = blocked(
         lambda c, t: np.where(c == 0, t % 2, np.where(c == 1, 2 * (t % 2), 3 + t % 4))
