@@ -354,7 +354,8 @@ def test_progress_shows_on_a_terminal_and_stdout_stays_clean():
 
 
 SLEEPS = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background jobs
 import neurogeom as ng
 from neurogeom.cli.main import run
 ng.read_nwb = lambda *a, **k: ng.from_arrays([[1.0], [2.0]], {"rule": [0, 1]})
