@@ -265,6 +265,6 @@ def test_names_and_errors():
     ):
         readout("forest")
     with pytest.raises(
-        TypeError, match=r"is no readout; wrap a scikit-learn classifier as Estimator"
+        TypeError, match="is no readout; wrap a scikit-learn classifier in Estimator"
     ):
         readout(LinearSVC())
