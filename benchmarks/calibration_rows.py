@@ -1,4 +1,4 @@
-"""Rows of findings/calibration_nulls.csv: one a cell, readout and rule; they grow with data sets."""
+"""Rows of findings/calibration_nulls.csv: one a cell, readout and rule, growing with data sets."""
 
 import csv
 import re
