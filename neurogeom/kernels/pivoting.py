@@ -23,42 +23,46 @@ WORSE = 0.7  # the worse violations are those above this part of their mean
 # decision values of the present step and of the next; u. Per row of the factored system: r once
 # through the factor; 1 / diagonal of the factor; and two to solve in.
 COST, LABEL, RIGHT, A, F, A_NEW, F_NEW, U, REDUCED, SCALE, X, Z = range(12)
-# Rows of Workspace.indices: trials in training; trials in the factored system, and their place
+# Rows of Workspace.indices: rows of the Gram matrix; trials in the factored system, and their place
 # there by trial, else -1; trials that entered or left since, and their slot by trial, else -1;
-# those of them that count now.
-TRIAL, BASE, PLACE, CHANGED, SLOT, ACTIVE = range(6)
-# Workspace.squares: K; P; the lower factor of the system; columns of the trials that changed, once
+# those of them that count now; trials in the order of coordinate descent, and where their rows are;
+# rows where u is not 0.
+ROW, BASE, PLACE, CHANGED, SLOT, ACTIVE, VISIT, WHERE, SOME = range(9)
+# Workspace.squares: P; the lower factor of the system; columns of the trials that changed, once
 # through the factor; what they add to the system; the factor of that, and its signed columns.
-KERNEL, INVERSE, FACTOR, COLUMN, SCHUR, SMALL, SIGNED = range(7)
+INVERSE, FACTOR, COLUMN, SCHUR, SMALL, SIGNED = range(6)
 
 
 class Workspace(NamedTuple):
     """Buffers for one training set of m trials, on their leading parts."""
 
     vectors: np.ndarray  # float64 (12, m + 3)
-    indices: np.ndarray  # int64 (6, m + 3)
-    squares: np.ndarray  # float64 (7, m + 3, m + 3); memory that is never touched costs nothing
-    rough: np.ndarray  # float32 (m, m), K + D or P
+    indices: np.ndarray  # int64 (9, m + 3)
+    squares: np.ndarray  # float64 (6, m + 3, m + 3); memory that is never touched costs nothing
+    rough: np.ndarray  # float32 (m, m), P, rows in the order of visits
     ridge: np.ndarray  # float64 (condition, m), P times the indicator of each condition
     inside: np.ndarray  # bool (m,), I
+    runs: np.ndarray  # int64 (n + 1, 3), see add_rows
 
 
 @njit
-def pivot(matrix, outer, m, work):
+def pivot(matrix, runs, outer, m, work):
     """Find the support, phase 1 and then phase 2; steps taken and whether it was found."""
-    n, k, best, stalled, pivoting = np.int64(0), np.int64(0), m + 1, 0, True
+    n, k, known = np.int64(0), np.int64(0), np.int64(0)
+    best, stalled, pivoting = m + 1, 0, True
     for i in range(m):
         work.vectors[A, i] = work.vectors[F, i] = 0.0
     for step in range(1, MAX_STEPS + 1):
         n, k = _follow(matrix, outer, m, n, k, work)
         if n < 0:
             return step, False
-        _solve_system(outer, m, n, k, work)
-        _target(matrix, outer, m, work)
+        known = _solve_system(outer, m, n, k, min(k, known), work)
+        _target(matrix, runs, outer, m, work)
         violated, leave, enter = _violations(m, work)
         if violated == 0:
             for i in range(m):
                 work.vectors[A, i] = work.vectors[A_NEW, i]
+                work.vectors[F, i] = work.vectors[F_NEW, i]
             return step, True
         stalled = 0 if violated < best else stalled + 1
         best = min(best, violated)
@@ -161,11 +165,9 @@ def start(matrix, outer, m, work):
             base[n], place[i], reduced[n] = i, n, work.vectors[RIGHT, i]
             n += 1
     for p in range(n):
-        source, row = matrix[base[p]], factor[p]
-        for q in range(p + 1):
-            row[q] = source[np.uint64(base[q])]
+        gather(matrix, outer, base[p], p + 1, factor[p], work)
         if not outer:
-            row[p] += 1.0 / work.vectors[COST, base[p]]
+            factor[p, p] += 1.0 / work.vectors[COST, base[p]]
     width = (n + 2) // 3 * 3
     for p in range(n, width):
         reduced[p] = 0.0
@@ -180,7 +182,7 @@ def start(matrix, outer, m, work):
 @njit
 def _append(matrix, outer, m, n, k, new, work):
     """Add to the system the trials that entered (a column of M) or left (u = 0 at its place)."""
-    base, place, slot = work.indices[BASE], work.indices[PLACE], work.indices[SLOT]
+    place, slot = work.indices[PLACE], work.indices[SLOT]
     column, schur, changed = work.squares[COLUMN], work.squares[SCHUR], work.indices[CHANGED]
     width, last, j = (n + 2) // 3 * 3, k + (new + 2) // 3 * 3, k
     for p in range(k, last):
@@ -188,25 +190,26 @@ def _append(matrix, outer, m, n, k, new, work):
             column[p, q] = 0.0
     for i in range(m):
         if (work.inside[i] != outer) != (place[i] >= 0) and slot[i] < 0:
-            row, source, entry = column[j], matrix[i], schur[j]
             changed[j], slot[i] = i, j
             for p in range(j + 1):
-                other = np.uint64(changed[p])
-                entry[p] = source[other] if max(place[i], place[other]) < 0 else 0.0
+                both = place[i] < 0 and place[changed[p]] < 0
+                schur[j, p] = _entry(matrix, outer, i, changed[p], work) if both else 0.0
             if place[i] >= 0:
-                row[place[i]] = 1.0
+                column[j, place[i]] = 1.0
             else:
-                for q in range(n):
-                    row[q] = source[np.uint64(base[q])]
-                entry[j] += 0.0 if outer else 1.0 / work.vectors[COST, i]
+                gather(matrix, outer, i, n, column[j], work)
+                schur[j, j] += 0.0 if outer else 1.0 / work.vectors[COST, i]
             j += 1
     divide(column, work.squares[FACTOR], work.vectors[SCALE], k, last, np.int64(0), width)
     add_products(schur, -1.0, column, k, last, width, np.bool_(False))
 
 
 @njit
-def _solve_system(outer, m, n, k, work):
-    """Solve for u on the set; 0 off it."""
+def _solve_system(outer, m, n, k, known, work):
+    """Solve for u on the set; 0 off it. The first ``known`` changes that count are factored.
+
+    Returns how many changes count.
+    """
     place, changed, active = work.indices[PLACE], work.indices[CHANGED], work.indices[ACTIVE]
     x, z, u = work.vectors[X], work.vectors[Z], work.vectors[U]
     width, count = (n + 2) // 3 * 3, np.int64(0)
@@ -219,9 +222,10 @@ def _solve_system(outer, m, n, k, work):
             for q in range(width):
                 total += row[q] * x[q]
             z[count] = (work.vectors[RIGHT, i] if place[i] < 0 else 0.0) - total
+            known = known if active[count] == j else min(known, count)
             active[count] = j
             count += 1
-    _solve_changes(count, work)
+    _solve_changes(known, count, work)
     for c in range(count):
         row, value = work.squares[COLUMN, active[c]], z[c]
         for q in range(width):
@@ -232,10 +236,11 @@ def _solve_system(outer, m, n, k, work):
     for c in range(count):
         i = changed[active[c]]
         u[i] = z[c] if place[i] < 0 else 0.0
+    return count
 
 
 @njit
-def _solve_changes(count, work):
+def _solve_changes(known, count, work):
     """Solve the Schur system of the changes that count, in place in z, by L S L' with signs S.
 
     Trials that entered make a positive block and those that left a negative one: such a matrix
@@ -243,7 +248,7 @@ def _solve_changes(count, work):
     """
     active, z = work.indices[ACTIVE], work.vectors[Z]
     small, signed = work.squares[SMALL], work.squares[SIGNED]
-    for i in range(count):
+    for i in range(known, count):
         row, mirror, source = small[i], signed[i], work.squares[SCHUR, active[i]]
         for j in range(i):
             other, total = signed[j], 0.0
@@ -251,14 +256,17 @@ def _solve_changes(count, work):
                 total += row[p] * other[p]
             row[j] = (source[np.uint64(active[j])] - total) / other[j]
             mirror[j] = row[j] if other[j] > 0.0 else -row[j]
-        total, known = 0.0, 0.0
+        total = 0.0
         for p in range(i):
             total += row[p] * mirror[p]
-            known += row[p] * z[p]
         total = source[active[i]] - total
         row[i] = np.sqrt(abs(total))
         mirror[i] = row[i] if total > 0.0 else -row[i]
-        z[i] = (z[i] - known) / row[i]
+    for i in range(count):
+        row, total = small[i], 0.0
+        for p in range(i):
+            total += row[p] * z[p]
+        z[i] = (z[i] - total) / row[i]
     for i in range(count):
         z[i] = z[i] if signed[i, i] > 0.0 else -z[i]
     for i in range(count - 1, -1, -1):
@@ -269,16 +277,69 @@ def _solve_changes(count, work):
 
 
 @njit
-def _target(matrix, outer, m, work):
-    """Coefficients and decision values if the set were the support: v off it, and f, from u."""
-    u = work.vectors[U]
+def _entry(matrix, outer, i, j, work):
+    """M between two trials, without D: P as it is, or the Gram matrix and the intercept."""
+    if outer:
+        return matrix[i, j]
+    return matrix[work.indices[ROW, i], work.indices[ROW, j]] + 1.0
+
+
+@njit
+def gather(matrix, outer, i, n, out, work):
+    """M between trial i and the first n of the base, without D."""
+    base, row = work.indices[BASE], work.indices[ROW]
+    if outer:
+        source = matrix[i]
+        for q in range(n):
+            out[q] = source[np.uint64(base[q])]
+    else:
+        source = matrix[row[i]]
+        for q in range(n):
+            out[q] = source[np.uint64(row[base[q]])] + 1.0
+
+
+@njit
+def _target(matrix, runs, outer, m, work):
+    """Coefficients and decision values if the set were the support, from u."""
+    u, a, f = work.vectors[U], work.vectors[A_NEW], work.vectors[F_NEW]
+    add_rows(matrix, runs, outer, u, f, m, work)
     for i in range(m):
-        set_here, other = u[i], 0.0
-        if work.inside[i] == outer:
-            row, total = matrix[i], 0.0
-            for j in range(m):
-                total += row[j] * u[j]
-            other = work.vectors[RIGHT, i] - total
-        on, off = (other, set_here) if outer else (set_here, other)
-        work.vectors[A_NEW, i] = on
-        work.vectors[F_NEW, i] = work.vectors[LABEL, i] - off - on / work.vectors[COST, i]
+        if outer:  # f holds P u
+            a[i] = work.vectors[RIGHT, i] - f[i] if work.inside[i] else 0.0
+            f[i] = work.vectors[LABEL, i] - u[i] - a[i] / work.vectors[COST, i]
+        else:
+            a[i] = u[i]
+
+
+@njit
+def add_rows(matrix, runs, outer, u, out, m, work):
+    """out = M u without D, by the rows where u is not 0, four at a time.
+
+    runs : int64 (run + 1, 3)  columns of the matrix from, to, and the first trial that they are
+    """
+    some, x, n, total = work.indices[SOME], work.vectors[X], 0, 0.0
+    for i in range(m):
+        out[i] = 0.0
+        total += u[i]
+        if u[i] != 0.0:
+            some[n] = i if outer else work.indices[ROW, i]
+            x[n] = u[i]
+            n += 1
+    for p in range(n, n + 3):
+        some[p], x[p] = some[0], 0.0
+    for p in range(0, n, 4):
+        r0, r1, r2, r3 = (
+            matrix[some[p]],
+            matrix[some[p + 1]],
+            matrix[some[p + 2]],
+            matrix[some[p + 3]],
+        )
+        x0, x1, x2, x3 = x[p], x[p + 1], x[p + 2], x[p + 3]
+        for run in range(len(runs)):
+            low, high, first = runs[run, 0], runs[run, 1], runs[run, 2]
+            b0, b1, b2, b3, to = r0[low:high], r1[low:high], r2[low:high], r3[low:high], out[first:]
+            for j in range(high - low):
+                to[j] += x0 * b0[j] + x1 * b1[j] + x2 * b2[j] + x3 * b3[j]
+    if not outer:
+        for i in range(m):
+            out[i] += total

@@ -19,26 +19,31 @@ that outnumber the neurons, ``svm_primal`` solves the same problem for the weigh
 
 import numpy as np
 
-from .factor import add_products, divide, multiply
+from .factor import add_products, divide
 from .jit import njit
 from .pivoting import (
     COLUMN,
     COST,
     FACTOR,
     INVERSE,
-    KERNEL,
     LABEL,
     RIGHT,
+    ROW,
     SCALE,
-    TRIAL,
+    VISIT,
+    WHERE,
     A,
     F,
+    U,
     Workspace,
+    add_rows,
     pivot,
     start,
 )
 from .svm_primal import solve_weights
 
+DIFFERENT = 0.36  # part of wrong signs in ridge regression above which P is no start
+BEYOND = 0.5  # over-relaxation
 SWEEPS = 40  # of coordinate descent, at most
 EXACT = 1e-9  # gap above which a solution by way of P is solved again without it
 TINY = 1e-300
@@ -88,14 +93,16 @@ def solve_many(gram, offsets, sign, weight, C, start=None):
     steps, converged = np.zeros(n_problems, np.int64), np.zeros(n_problems, bool)
     condition = np.repeat(np.arange(len(sizes)), sizes)
     guess = np.zeros((1, 1), bool) if start is None else np.ascontiguousarray(start, bool)
-    gram, guessed = np.ascontiguousarray(gram, float), start is not None
+    gram, guessed = np.require(gram, float, "CW"), start is not None
+    order = _order(n_trials)
+    rough = gram.astype(np.float32)[order]
     work = _workspace(
         max((int(sizes[sign[q[0]] != 0].sum()) for q in groups), default=0), len(sizes)
     )
     for q in groups:
         share = 20 * len(q) >= sizes[sign[q[0]] != 0].sum()
-        m = _load(gram, condition, cost[q[0]], share, work)
-        problem = (condition, sign, q, m, share, guess, guessed, work)
+        loaded = _load(gram, order, condition, cost[q[0]], share, work)
+        problem = (gram, rough, condition, sign, q, *loaded, share, guess, guessed, work)
         _solve_group(*problem, coef, gap, steps, converged)
     return coef, gap, steps, converged
 
@@ -153,42 +160,57 @@ def _by_training(sign, weight, C):
     return sign, cost, [np.array(group) for group in groups.values()]
 
 
+def _order(n):
+    """The trials in strides of the golden section: neighbours in time or condition lie apart."""
+    stride = int(n * 0.6180339887) or 1
+    while np.gcd(stride, n) > 1:
+        stride += 1
+    return np.arange(n) * stride % max(n, 1)
+
+
 def _workspace(m, n_conditions):
     return Workspace(
         np.empty((12, m + 3)),
-        np.empty((6, m + 3), np.int64),
-        np.empty((7, m + 3, m + 3)),
+        np.empty((9, m + 3), np.int64),
+        np.empty((6, m + 3, m + 3)),
         np.empty((m, m), np.float32),
         np.empty((n_conditions, m)),
         np.empty(m, bool),
+        np.empty((n_conditions + 1, 3), np.int64),
     )
 
 
 @njit
-def _load(gram, condition, cost, share, work):
-    """Copy the trials in training, with the intercept; invert if problems share; their number."""
-    trial, c, m = work.indices[TRIAL], work.vectors[COST], np.int64(0)
+def _load(gram, order, condition, cost, share, work):
+    """Note the trials in training; invert if problems share.
+
+    Returns how many trials there are, and runs of consecutive ones.
+    """
+    row, c, runs, trial = work.indices[ROW], work.vectors[COST], work.runs, np.empty_like(order)
+    m, n, k = np.int64(0), np.int64(-1), 0
     for i in range(len(condition)):
         if cost[condition[i]] > 0.0:
-            trial[m], c[m] = i, cost[condition[i]]
+            if m == 0 or row[m - 1] != i - 1:
+                n += 1
+                runs[n, 0], runs[n, 2] = i, m
+            row[m], c[m], work.inside[m], trial[i] = i, cost[condition[i]], True, m
+            runs[n, 1] = i + 1
             m += 1
-    for i in range(m):
-        source, row, near = gram[trial[i]], work.squares[KERNEL, i], work.rough[i]
-        for j in range(m):
-            row[j] = source[np.uint64(trial[j])] + 1.0
-            near[j] = row[j]
-        near[i] += np.float32(1.0 / c[i])
-        work.inside[i] = True
+    n += 1
+    for p in range(len(order)):
+        if cost[condition[order[p]]] > 0.0:
+            work.indices[VISIT, k], work.indices[WHERE, k] = trial[order[p]], p
+            k += 1
     if share:
-        start(work.squares[KERNEL], np.bool_(False), m, work)
+        start(gram, np.bool_(False), m, work)
         _invert(condition, m, work)
-    return m
+    return m, n
 
 
 @njit
 def _invert(condition, m, work):
     """P = (K + D)^-1 from the factor of K + D, and its sums over the trials of each condition."""
-    width, trial, ridge = (m + 2) // 3 * 3, work.indices[TRIAL], work.ridge
+    width, ridge = (m + 2) // 3 * 3, work.ridge
     inverse, product = work.squares[INVERSE], work.squares[COLUMN]
     for i in range(width):
         for j in range(width):
@@ -201,95 +223,130 @@ def _invert(condition, m, work):
         for j in range(m):
             ridge[c, j] = 0.0
     for i in range(m):
-        total = ridge[condition[trial[i]]]
+        total = ridge[condition[work.indices[ROW, i]]]
         for j in range(m):
             inverse[i, j] = product[max(i, j), min(i, j)]
-            work.rough[i, j] = inverse[i, j]
             total[j] += inverse[i, j]
+    for k in range(m):
+        for j in range(m):
+            work.rough[k, j] = inverse[work.indices[VISIT, k], j]
 
 
 @njit
 def _solve_group(
-    condition, sign, problems, m, share, guess, guessed, work, coef, gap, steps, converged
+    gram,
+    rough,
+    condition,
+    sign,
+    problems,
+    m,
+    n,
+    share,
+    guess,
+    guessed,
+    work,
+    coef,
+    gap,
+    steps,
+    converged,
 ):
     """The problems on the loaded trials; the last four arguments are the results."""
-    trial, y, right = work.indices[TRIAL], work.vectors[LABEL], work.vectors[RIGHT]
+    row, a, u = work.indices[ROW], work.vectors[A], work.vectors[U]
+    whole = np.zeros((1, 3), np.int64)
+    whole[0, 1] = m
     for q in problems:
         inner = 0
         for i in range(m):
-            y[i] = sign[q, condition[trial[i]]]
-            work.inside[i] = guessed and guess[q, trial[i]]
+            work.vectors[LABEL, i] = sign[q, condition[row[i]]]
+            work.inside[i] = guessed and guess[q, row[i]]
             inner += work.inside[i]
-        _right_hand_side(sign[q], share, m, work)
+        wrong = _right_hand_side(sign[q], share, m, work)
         if not guessed:
-            inner = _descend(share, m, work)
+            ridge = share and wrong < DIFFERENT * m
+            near, runs = (work.rough, whole) if ridge else (rough, work.runs[:n])
+            inner = _descend(near, runs, ridge, m, work)
         outer = share and 2 * inner > m
         while True:
             if not outer:
                 for i in range(m):
-                    right[i] = y[i]
-            matrix = work.squares[INVERSE if outer else KERNEL]
-            taken, converged[q] = pivot(matrix, outer, m, work)
+                    work.vectors[RIGHT, i] = work.vectors[LABEL, i]
+            matrix = work.squares[INVERSE] if outer else gram
+            runs = whole if outer else work.runs[:n]
+            taken, converged[q] = pivot(matrix, runs, outer, m, work)
             steps[q] += taken
-            multiply(work.squares[KERNEL], work.vectors[A], work.vectors[F], m, m)
+            if outer:
+                for i in range(m):
+                    u[i] = a[i]
+                add_rows(gram, work.runs[:n], np.bool_(False), u, work.vectors[F], m, work)
             gap[q] = _gap(m, work)
             if not outer or (converged[q] and gap[q] <= EXACT):
                 break
             outer = False
         for i in range(m):
-            coef[q, trial[i]] = work.vectors[A, i]
+            coef[q, row[i]] = a[i]
 
 
 @njit
 def _right_hand_side(sign, share, m, work):
-    """r = P y where P is shared, else y."""
-    right, y = work.vectors[RIGHT], work.vectors[LABEL]
+    """r = P y where P is shared, else y; how many trials ridge regression gets wrong."""
+    right, y, wrong = work.vectors[RIGHT], work.vectors[LABEL], 0
     for i in range(m):
         right[i] = 0.0 if share else y[i]
     if share:
         for c in range(len(sign)):
-            row = work.ridge[c]
+            row, side = work.ridge[c], float(sign[c])
             for i in range(m):
-                right[i] += sign[c] * row[i]
+                right[i] += side * row[i]
+    for i in range(m):
+        wrong += right[i] * y[i] < 0.0
+    return wrong
 
 
 @njit
-def _descend(share, m, work):
+def _descend(matrix, runs, outer, m, work):
     """Guess I: sweeps over min u'Mu / 2 - r'u with y u >= 0 (<= 0 with P), in float32; its size.
 
-    A wrong guess of one trial costs about as much as m / |set| sweeps do, hence the stop rule.
+    Steps reach beyond the minimum of their coordinate (over-relaxation), the more so the less D
+    there is in M; that and an order that stays the same make a third of the sweeps. A wrong guess
+    of one trial costs about as much as m / |set| sweeps do, hence the stop rule.
     """
-    zero, side = np.float32(0.0), np.float32(-1.0 if share else 1.0)
+    zero, shift, visit = np.float32(0.0), np.float32(0.0), work.indices[VISIT]
+    right, side = work.vectors[RIGHT if outer else LABEL], -1.0 if outer else 1.0
     u, g, y = np.zeros(m, np.float32), np.empty(m, np.float32), np.empty(m, np.float32)
-    order, state = np.empty(m, np.uint32), np.uint32(1)
-    for i in range(m):
-        order[i], y[i] = i, side * np.float32(work.vectors[LABEL, i])
-        g[i] = work.vectors[RIGHT, i]
-    size = np.int64(0)
+    ridge, inverse = np.empty(m, np.float32), np.empty(m, np.float32)
+    for k in range(m):
+        i = visit[k]
+        column, where = (i, k) if outer else (work.indices[ROW, i], work.indices[WHERE, k])
+        y[i], g[i] = side * work.vectors[LABEL, i], right[i]
+        ridge[i] = 0.0 if outer else 1.0 / work.vectors[COST, i]
+        diagonal = matrix[where, column] + (0.0 if outer else 1.0)
+        beyond = 0.0 if outer else BEYOND * diagonal / (diagonal + ridge[i])
+        inverse[i] = (1.0 + beyond) / (diagonal + ridge[i])
+    size, one = np.int64(0), np.float32(0.0 if outer else 1.0)
     for _ in range(SWEEPS):
         changes, size = 0, np.int64(0)
-        for i in range(m - 1, 0, -1):
-            state = np.uint32(state * np.uint32(1664525) + np.uint32(1013904223))
-            j = np.uint32((np.uint64(state) * np.uint64(i + 1)) >> np.uint64(32))
-            order[i], order[j] = order[j], order[i]
-        for i in order:
-            old = u[i]
-            if old == zero and g[i] * y[i] <= zero:
+        for k in range(m):
+            i = visit[k]
+            old, slope = u[i], g[i] + shift
+            if old == zero and slope * y[i] <= zero:
                 continue
-            row = work.rough[i]
-            new = old + g[i] / row[i]
+            new = old + slope * inverse[i]
             if new * y[i] <= zero:
                 new = zero
-            u[i], move = new, new - old
-            for j in range(m):
-                g[j] -= move * row[j]
+            move, row = old - new, matrix[k if outer else work.indices[WHERE, k]]
+            for run in range(len(runs)):
+                part, to = row[runs[run, 0] : runs[run, 1]], g[runs[run, 2] :]
+                for j in range(len(part)):
+                    to[j] += move * part[j]
+            u[i], shift = new, shift + move * one
+            g[i] += move * ridge[i]
             changes += (new == zero) != (old == zero)
             size += new != zero
         if changes * size * 2 <= 3 * m:
             break
     for i in range(m):
-        work.inside[i] = (u[i] != zero) != share
-    return m - size if share else size
+        work.inside[i] = (u[i] != zero) != outer
+    return m - size if outer else size
 
 
 @njit
