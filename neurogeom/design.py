@@ -247,15 +247,13 @@ def _as_mapping(variables):
         raise TypeError(
             f"variables={variables!r} is one string; give a list of names such as [{variables!r}]"
         )
-    if isinstance(variables, Mapping):
-        return dict(variables)
     names = list(variables)
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise ValueError(f"variable {twice[0]!r} is named twice; name each variable once")
     if not names:
         raise ValueError("no variable is named; name at least one column of the trial table")
-    return dict.fromkeys(names)
+    return dict(variables) if isinstance(variables, Mapping) else dict.fromkeys(names)
 
 
 def _contrast_names(contrasts, variables):

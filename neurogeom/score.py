@@ -42,8 +42,8 @@ def score(x, variables, *, measures=tuple(MEASURES), progress=None, **options) -
         Task variables, crossed.
     measures : sequence of str
         From "decoding", "ccgp", "shattering" and "parallelism".
-    progress : callable(measure, done, total), optional
-        Told of surrogates as they are done.
+    progress : callable(measure, done), optional
+        Told how many surrogates of a measure were done since it was last told.
     **options
         Keywords of the measures: those that they share (``contrasts``, ``readout``, ``min_trials``,
         ``n_resamples``, ``n_pseudo``, ``n_null``, ``target``, ``scale``, ``empty``, ``seed``, ``n_jobs``) and their own

@@ -239,6 +239,7 @@ def test_each_window_is_scored_as_if_alone_and_the_correction_is_over_all():
         ({"target": "mice"}, ValueError, "target='mice' is unknown; choose from"),
         ({"n_null": -1}, ValueError, "n_null=-1 is negative; give 0 or more"),
         ({"seed": -1}, ValueError, "seed=-1 is negative; give 0 or more"),
+        ({"seed": 1.5}, TypeError, "seed=1.5 is no whole number; give an int"),
         ({"n_resamples": 0}, ValueError, "n_resamples=0 leaves nothing to average"),
         ({"min_trials": 9}, ValueError, "no neuron has 9 trials in every condition"),
         ({"readout": RidgeClassifier()}, TypeError, "is no readout; wrap a scikit-learn classif"),

@@ -193,6 +193,7 @@ A, B = [0, 0, 1, 1, 0], [0, 1, 0, 1, 0]
     [
         ("a", {}, TypeError, "is one string; give a list of names such as"),
         ([], {}, ValueError, "no variable is named; name at least one column"),
+        ({}, {}, ValueError, "no variable is named; name at least one column"),
         (["a", "a"], {}, ValueError, "'a' is named twice; name each variable once"),
         (["a", "z"], {}, KeyError, r"'z' is not a column of the trials of .*; choose from \['a'"),
         (["same"], {}, ValueError, "'same' has the one level 3; name a variable with at least two"),

@@ -96,6 +96,8 @@ def setting(
     if scale not in SCALES:
         raise ValueError(f"scale={scale!r} is unknown; choose from {list(SCALES)}")
     for name, value in {"n_null": n_null, "seed": seed}.items():
+        if not isinstance(value, int | np.integer):
+            raise TypeError(f"{name}={value!r} is no whole number; give an int")
         if value < 0:
             raise ValueError(f"{name}={value} is negative; give 0 or more")
     sessions = container.sessions(x)
