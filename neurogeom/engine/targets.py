@@ -1,19 +1,21 @@
-"""What an interval is for: these neurons, their population, sessions, or animals; and when to refuse."""
+"""What an interval is for: these neurons, their population, sessions, animals; when to refuse."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-TARGETS = ("recording", "population", "sessions", "animals", "none")
+TARGETS = ("recording", "population", "sessions", "animals")
 MIN_TRIALS, MIN_NEURONS, MIN_SESSIONS, MIN_ANIMALS = 4, 20, 5, 3
+FEW_TRIALS, FEW_NEURONS, FEW_ANIMALS = 8, 50, 5
+MIN_BLOCKS = 4
 
 
 class Aim(NamedTuple):
-    """kind : one of TARGETS or "" ; text : X in "an interval for X"; unit : int (neuron,) that is
-    deleted; reason : why there is none; note : what to read it with"""
+    """kind : one of TARGETS or "" ; text : X in "an interval for X"; unit : int (neuron,), what is
+    left out at a time; reason : why there is none; note : what to read it with"""
 
     kind: str
-    text: str
+    text: str = ""
     unit: np.ndarray | None = None
     reason: str = ""
     note: str = ""
@@ -27,54 +29,100 @@ def aim(population, target=None) -> Aim:
     ValueError
         The target is unknown.
     """
+    if target == "none":  # an interval takes time, and was not asked for
+        return Aim("", reason="no interval was asked for")
     if target not in (None, *TARGETS):
-        raise ValueError(f"target={target!r} is unknown; choose from {list(TARGETS)}")
-    if target == "none":
-        return Aim("", "", reason="no interval was asked for")
-    if population.counts.min() < MIN_TRIALS:
-        return Aim("", "", reason=f"fewer than {MIN_TRIALS} trials in a condition give no interval")
-    kinds = (target,) if target else ("animals", "sessions", "population", "recording")
+        raise ValueError(f"target={target!r} is unknown; choose from {[*TARGETS, 'none']}")
+    n = int(population.counts.min())
+    if n < MIN_TRIALS:
+        return Aim("", reason=f"{n} trials in a condition are fewer than the {MIN_TRIALS} needed")
     refusals = []
-    for kind in kinds:
-        found = _AIMS[kind](population)
+    for kind in (target,) if target else reversed(TARGETS):
+        found = _few_neurons(kind, population.n_neurons) or _AIMS[kind](population)
         if not found.reason:
-            return found
+            few = f"with {n} trials in a condition the interval is wide" if n < FEW_TRIALS else ""
+            return found._replace(note="; ".join(filter(None, (found.note, few))))
         refusals.append(found.reason)
-    return Aim("", "", reason="; ".join(refusals))
+    return Aim("", reason="; ".join(refusals))
+
+
+def _few_neurons(kind, n):
+    if n < MIN_NEURONS and kind != "recording":
+        reason = f"{n} neurons are fewer than the {MIN_NEURONS} that an interval over {kind} needs"
+        return Aim(kind, reason=reason)
+    return None
 
 
 def _animals(p):
-    names = sorted({a for a in p.animal if a})
-    if len(names) < MIN_ANIMALS or "" in p.animal:
-        return Aim("animals", "", reason=f"{len(names)} animals are named and {MIN_ANIMALS} are needed: a case series")
-    unit = np.repeat(np.unique(p.animal, return_inverse=True)[1], p.width)
-    note = "with fewer than 5 animals the interval is wide" if len(names) < 5 else ""
+    unit, names = _units(p, p.animal)
+    named = [n for n in names if n]
+    if len(named) < MIN_ANIMALS or len(named) < len(names):
+        reason = f"{len(named)} animals are named, of {MIN_ANIMALS} that such an interval needs"
+        return Aim("animals", reason=f"{reason}: a case series")
+    note = _rests_on(unit, "animal")
+    if len(names) < FEW_ANIMALS:
+        note = "; ".join(filter(None, (f"with {len(names)} animals the interval is wide", note)))
     return Aim("animals", f"new animals, {len(names)} of them", unit, note=note)
 
 
 def _sessions(p):
-    names = sorted(set(p.session))
+    unit, names = _units(p, p.session)
     if len(names) < MIN_SESSIONS:
-        return Aim("sessions", "", reason=f"{len(names)} sessions are fewer than the {MIN_SESSIONS} that an interval over sessions needs")
-    unit = np.repeat(np.unique(p.session, return_inverse=True)[1], p.width)
-    note = "one session holds more than 30 % of the neurons, and the interval rests on it" if np.bincount(unit).max() > 0.3 * len(unit) else ""
-    few = " (for these animals)" if len(set(p.animal)) in (1, 2) and any(p.animal) else ""
-    return Aim("sessions", f"new sessions, {len(names)} of them{few}", unit, note=note)
+        n = len(names)
+        reason = f"{n} sessions are fewer than the {MIN_SESSIONS} that an interval over them needs"
+        return Aim("sessions", reason=reason)
+    of = " of these animals" if any(p.animal) else ""
+    text = f"new sessions{of}, {len(names)} of them"
+    return Aim("sessions", text, unit, note=_rests_on(unit, "session"))
 
 
 def _population(p):
-    if p.n_neurons < MIN_NEURONS:
-        return Aim("population", "", reason=f"{p.n_neurons} neurons are fewer than the {MIN_NEURONS} that an interval over neurons needs")
-    if p.n_units > 1 and p.n_units < p.n_neurons:
-        return Aim("population", "", reason="neurons of several sessions have no interval over neurons whose coverage is known")
-    note = "with fewer than 50 neurons coverage can fall to 0.90" if p.n_neurons < 50 else ""
-    return Aim("population", f"a new sample of {p.n_neurons} neurons, recorded the same way", np.arange(p.n_neurons), note=note)
+    if len(set(p.session)) > 1:
+        reason = "neurons of several sessions have no interval over neurons whose coverage is known"
+        return Aim("population", reason=reason)
+    if not p.real_trials and p.n_units < p.n_neurons:
+        reason = "neurons that share part of their trials have no interval whose coverage is known"
+        return Aim("population", reason=reason)
+    if p.real_trials and _fewest_blocks(p) < MIN_BLOCKS:
+        return Aim("population", reason=_BLOCKS)
+    few = f"with {p.n_neurons} neurons coverage can fall to 0.90"
+    note = few if p.n_neurons < FEW_NEURONS else ""
+    text = f"a new sample of {p.n_neurons} neurons, recorded the same way"
+    return Aim("population", text, np.arange(p.n_neurons), note=note)
 
 
 def _recording(p):
     if not p.real_trials:
-        return Aim("recording", "", reason="trials of a pseudo-population have no interval whose coverage is known")
-    return Aim("recording", "new trials of these neurons, as many as here", None)
+        reason = "trials of a pseudo-population have no interval whose coverage is known"
+        return Aim("recording", reason=reason)
+    if _fewest_blocks(p) < MIN_BLOCKS:
+        return Aim("recording", reason=_BLOCKS)
+    return Aim("recording", "new trials of these neurons, as many as here")
 
 
-_AIMS = {"animals": _animals, "sessions": _sessions, "population": _population, "recording": _recording}
+def _units(p, names):
+    """Which of the names each neuron belongs to, int (neuron,), and the names."""
+    found, which = np.unique(names, return_inverse=True)
+    return np.repeat(which, p.width), found.tolist()
+
+
+def _rests_on(unit, name):
+    share = np.bincount(unit).max() / len(unit)
+    if share <= max(0.3, 1.5 / (unit.max() + 1)):
+        return ""
+    return f"one {name} holds {share:.0%} of the neurons, and the interval rests on it"
+
+
+def _fewest_blocks(p):
+    """The smallest number of blocks that a condition is spread over."""
+    pairs = np.unique(np.stack([p.condition, p.block]), axis=1)
+    return np.bincount(pairs[0]).min()
+
+
+_BLOCKS = f"a condition is spread over fewer than the {MIN_BLOCKS} blocks that an interval needs"
+_AIMS = {
+    "animals": _animals,
+    "sessions": _sessions,
+    "population": _population,
+    "recording": _recording,
+}

@@ -163,7 +163,8 @@ def _row(s, target, standard, pairing, null, alternative, interval_target):
             s.population,
             target=interval_target,
             seed=s.seed,
-            jackknife=lambda p: _delete_trials(p, s.scale, groups),
+            forms=_forms(groups, s.design.n_conditions),
+            inverse=standard.inverse,
         )
         if reliability < DOUBTFUL:
             row["notes"] = [
@@ -198,6 +199,19 @@ def contributions(means, error, groups):
         raw = raw + length
         bottom = bottom + length - (error[pairs[:, 0]] + error[pairs[:, 1]]).mean(axis=0)
     return top, bottom, raw
+
+
+def _forms(groups, n_conditions):
+    """The numerator and the denominator as quadratic forms of condition means."""
+    top, bottom = np.zeros((2, n_conditions, n_conditions))
+    for pairs in groups:
+        m = len(pairs)
+        difference = np.zeros((m, n_conditions))
+        difference[np.arange(m)[:, None], pairs] = [1, -1]
+        total, own = difference.sum(axis=0), difference.T @ difference
+        top += (np.outer(total, total) - own) / (m * (m - 1))
+        bottom += own / m
+    return top, bottom
 
 
 def _score(means, groups):
@@ -261,28 +275,6 @@ def _over_sessions(s, standard, groups, choice, alternative):
         "method": choice.text,
         "notes": [],
     }
-
-
-def _delete_trials(population, scale, groups):
-    """Variance of the corrected score by deleting each trial, and its degrees of freedom."""
-    standard = nulls.standardised(population, scale)
-    x = population.values.reshape(-1, population.n_neurons)
-    centre = population.moments(population.everything())[0].mean(axis=0)
-    z = (x[population.order] - (centre if scale != "none" else 0.0)) * standard.inverse
-    variance, df = 0.0, 0
-    for c, n in enumerate(population.counts[0]):
-        rows = z[population.bounds[0, c] : population.bounds[0, c + 1]]
-        total, square = rows.sum(axis=0), (rows**2).sum(axis=0)
-        values = []
-        for row in rows:
-            means, error = standard.means.copy(), standard.error.copy()
-            means[c] = (total - row) / (n - 1)
-            error[c] = ((square - row**2) / (n - 1) - means[c] ** 2) / (n - 2)
-            top, bottom, _ = contributions(means, error, groups)
-            values.append(top.sum() / bottom.sum())
-        variance += (n - 1) / n * np.sum((np.array(values) - np.mean(values)) ** 2)
-        df += n - 1
-    return variance, int(df)
 
 
 def _packed(rows, n_null):
