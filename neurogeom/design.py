@@ -17,7 +17,7 @@ import numpy as np
 from .columns import is_missing
 from .levels import check_levels, coded_levels, one_kind, trial_column
 
-EMPTY = "empty conditions"  # the one reason in ``Design.dropped`` that counts conditions, not trials
+EMPTY = "empty conditions"  # the one reason in ``Design.dropped`` that counts no trials
 
 
 class Side(NamedTuple):

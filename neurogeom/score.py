@@ -46,14 +46,15 @@ def score(x, variables, *, measures=tuple(MEASURES), progress=None, **options) -
         Told how many surrogates of a measure were done since it was last told.
     **options
         Keywords of the measures: those that they share (``contrasts``, ``readout``, ``min_trials``,
-        ``n_resamples``, ``n_pseudo``, ``n_null``, ``target``, ``scale``, ``empty``, ``seed``, ``n_jobs``) and their own
-        (``held_out``, ``across``, ``classes``, ``max_dichotomies``, ``pairing``).
+        ``n_resamples``, ``n_pseudo``, ``n_null``, ``target``, ``scale``, ``empty``, ``seed``,
+        ``n_jobs``) and their own (``held_out``, ``across``, ``classes``, ``max_dichotomies``,
+        ``pairing``).
 
     Returns
     -------
     DataTree
-        A group a measure (:func:`neurogeom.decoding`, ...) and ``population``: ``n_trials`` (condition,
-        neuron), what was used, what was dropped and why.
+        A group a measure (:func:`neurogeom.decoding`, ...) and ``population``: ``n_trials``
+        (condition, neuron), what was used, what was dropped and why.
 
     Raises
     ------
@@ -112,7 +113,8 @@ def describe(sessions, variables, **options) -> xr.Dataset:
     """Who was recorded: trials of every condition and neuron, and what was left out.
 
     Returns a Dataset with ``n_trials`` (condition, neuron) and, in ``attrs``, counts of sessions,
-    groups and neurons, ``dropped`` (reason -> count) and ``min_trials_cost`` (threshold -> neurons).
+    groups and neurons, ``dropped`` (reason -> count) and ``min_trials_cost`` (threshold ->
+    neurons).
     """
     flat = [s.isel(time=0, drop=True) if "time" in s.dims else s for s in sessions]
     s = setting(flat, variables, **options)
@@ -161,14 +163,17 @@ def _notes(p, min_trials, n_empty):
     lost = sum(p.dropped.values())
     if lost > p.n_neurons:
         notes.append(
-            f"the threshold of {min_trials} trials a condition cost most neurons: {lost} of {lost + p.n_neurons} were dropped; lower --min-trials or merge levels"
+            f"the threshold of {min_trials} trials a condition cost most neurons: {lost} of "
+            f"{lost + p.n_neurons} were dropped; lower --min-trials or merge levels"
         )
     if p.n_constant:
         notes.append(
-            f"{p.n_constant} neurons have the same activity on every trial: they are counted, and have no say"
+            f"{p.n_constant} neurons have the same activity on every trial: they are counted, "
+            "and have no say"
         )
     if p.n_groups > 1:
         notes.append(
-            "neurons of different groups were drawn independently: a pseudo-population, without noise correlations between groups"
+            "neurons of different groups were drawn independently: a pseudo-population, without "
+            "noise correlations between groups"
         )
     return notes

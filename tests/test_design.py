@@ -197,7 +197,7 @@ A, B = [0, 0, 1, 1, 0], [0, 1, 0, 1, 0]
         (["a", "a"], {}, ValueError, "'a' is named twice; name each variable once"),
         (["a", "z"], {}, KeyError, r"'z' is not a column of the trials of .*; choose from \['a'"),
         (["same"], {}, ValueError, "'same' has the one level 3; name a variable with at least two"),
-        (["many"], {}, ValueError, r"has 20 levels, more than 16; .* bin it, for example --bins many=9.5"),
+        (["many"], {}, ValueError, r"has 20 levels, more than 16; .* bin it.*--bins many=9.5"),
         (["words"], {}, ValueError, "'words' has 20 levels, more than 16; merge levels"),
         ({"a": {"all": [0, 1]}}, {}, ValueError, "must map at least two labels"),
         ({"a": {"x": [0], "y": [0, 1]}}, {}, ValueError, "level 'y' of 'a' overlaps another"),

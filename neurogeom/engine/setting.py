@@ -49,7 +49,7 @@ class Setting:
         return self.design.targets()
 
     def attrs(self, measure, *, failed=0, notes=(), **own):
-        """Attributes that every result has, and a measure's own; failed : solutions that did not end."""
+        """Attributes of every result, and a measure's own; failed : solutions that did not end."""
         p = self.population
         if failed:
             notes = (
@@ -132,7 +132,8 @@ def over_time(measure):
         ]
         if not all(timed) or any(not np.array_equal(t, times[0]) for t in times):
             raise ValueError(
-                "sessions have different time bins; read them all with the same window and bin_width"
+                "sessions have different time bins; read them all with the same window "
+                "and bin_width"
             )
         windows = [
             measure([s.isel(time=i, drop=True) for s in sessions], variables, **options)
