@@ -101,6 +101,17 @@ def test_a_neuron_lost_half_way_is_still_of_its_session():
     assert (p.n_groups, p.n_units) == (2, 1)
 
 
+@pytest.mark.parametrize(("shared", "n_units"), [(20, 2), (32, 2), (34, 1), (60, 1)])
+def test_neurons_are_of_one_unit_if_they_share_more_than_half_of_their_trials(shared, n_units):
+    """Of 128 trials each neuron is seen on 64, early and late, with some in the middle for both."""
+    x = recording(unstructured(4, 2, 0), 32, sizes=(2, 2))
+    start = 64 - shared
+    x = hidden(x, 0, slice(64, None))
+    x = hidden(hidden(x, 1, slice(0, start)), 1, slice(start + 64, None))
+    _, p = gathered(x, ["a", "b"])
+    assert (p.n_groups, p.n_units) == (2, n_units)
+
+
 def test_neurons_recorded_apart_are_units_of_their_own():
     n = 4
     centroids = unstructured(8, n, 0)

@@ -311,6 +311,9 @@ def _units(groups):
     shared = (observed @ observed.T).tocoo()
     size = np.array([len(g.trials) for g in groups])
     together = 2 * shared.data > np.minimum(size[shared.row], size[shared.col])
-    link = csr_array((together.astype(int), (shared.row, shared.col)), shared.shape)
+    # A stored zero would count as a link.
+    link = csr_array(
+        (np.ones(together.sum()), (shared.row[together], shared.col[together])), shared.shape
+    )
     unit = connected_components(link, directed=False)[1]
     return np.unique(unit, return_inverse=True)[1]
