@@ -104,6 +104,16 @@ class Experiment:
 
     def weight(self, n_trials):
         """Weight of a trial in every training set, (set, condition)."""
+        key = n_trials.tobytes()
+        if key not in self._weights:
+            self._weights[key] = self._weight(n_trials)
+        return self._weights[key]
+
+    @cached_property
+    def _weights(self):
+        return {}
+
+    def _weight(self, n_trials):
         if isinstance(self.problems, Joint):
             return np.where(self.problems.sets.sign != 0, n_trials.mean() / n_trials, 0.0)
         return condition_weights(self.problems.sets.sign, n_trials)
@@ -149,8 +159,9 @@ class Experiment:
 
     def _outcome(self, decisions, bounds):
         correct, margin = score(self.problems, decisions, bounds)
-        gap = float(np.nanmax([0.0, *decisions.gap]))
-        return Outcome(correct[None], margin[None], int((~decisions.converged).sum()), gap)
+        gap = float(np.fmax.reduce(decisions.gap, initial=0.0))
+        failed = len(decisions.converged) - int(np.count_nonzero(decisions.converged))
+        return Outcome(correct[None], margin[None], failed, gap)
 
     def average(self, outcome: Outcome):
         """Accuracy and margin of every estimate, (estimate,)."""

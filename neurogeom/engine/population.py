@@ -137,11 +137,12 @@ class Population:
             x[a:b] = rng.permuted(x[a:b], axis=0)
         return replace(self, values=x.ravel())
 
-    def gather(self, rows):
-        """Trials (row, neuron) for rows int64 (group, row)."""
-        return resampling.gather(
-            self.values, self.start, self.width, self.column, self.trial0, self.order, rows
-        )
+    def gather(self, rows, centre=None, inverse=None):
+        """Trials (row, neuron) for rows int64 (group, row), centred and scaled where asked for."""
+        centre = np.zeros(self.n_neurons) if centre is None else centre
+        inverse = np.ones(self.n_neurons) if inverse is None else inverse
+        place = (self.values, self.start, self.width, self.column, self.trial0, self.order)
+        return resampling.gather(*place, rows, centre, inverse)
 
     def moments(self, chosen):
         """Condition means and mean squares (condition, neuron) over chosen bool (flat trial,)."""

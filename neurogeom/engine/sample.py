@@ -4,7 +4,10 @@ from functools import cached_property
 
 import numpy as np
 
+from ..kernels import resampling
 from ..kernels.shifting import shifted_gram
+
+FLOOR = 1e-12  # variance below this share of the mean square is rounding
 
 
 class Sample:
@@ -123,7 +126,7 @@ class Shifted(Sample):
         return self.base.mean_gram + cross + cross.T + self.shift @ self.shift.T
 
 
-def scaling(population, chosen, scale, conditions=slice(None)):
+def scaling(population, chosen, scale, conditions=None):
     """Centre and inverse spread of every neuron over chosen trials, conditions weighing the same.
 
     chosen : bool (flat trial,); scale : "none" leaves all as it is; conditions : bool (condition,)
@@ -131,11 +134,10 @@ def scaling(population, chosen, scale, conditions=slice(None)):
     """
     if scale == "none":
         return np.zeros(population.n_neurons), np.ones(population.n_neurons)
-    mean, square = (a[conditions] for a in population.moments(chosen))
-    centre = mean.mean(axis=0)
-    variance = square.mean(axis=0) - centre**2
-    floor = 1e-12 * np.maximum(square.mean(axis=0), 1e-300)
-    return centre, np.where(variance > floor, 1.0 / np.sqrt(np.maximum(variance, floor)), 0.0)
+    mean, square = population.moments(chosen)
+    if conditions is not None:
+        mean, square = mean[conditions], square[conditions]
+    return resampling.scaling(mean, square, FLOOR)
 
 
 def sample(population, resample, scale, scaled=None) -> Sample:
@@ -144,8 +146,8 @@ def sample(population, resample, scale, scaled=None) -> Sample:
     scaled : (centre, inverse sd) to use instead, for surrogates that keep every neuron's moments
     """
     centre, inverse = scaling(population, resample.chosen, scale) if scaled is None else scaled
-    train = (population.gather(resample.train) - centre) * inverse
+    train = population.gather(resample.train, centre, inverse)
     if resample.same:
         return Sample(train, resample.train_bounds, inverse=inverse)
-    test = (population.gather(resample.test) - centre) * inverse
+    test = population.gather(resample.test, centre, inverse)
     return Sample(train, resample.train_bounds, test, resample.test_bounds, inverse)

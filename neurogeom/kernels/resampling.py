@@ -108,21 +108,42 @@ def shuffled(order, positions, segments, segment_key, seed, draw):
 
 
 @njit
-def gather(values, start, width, column, trial0, order, rows):
-    """The rows of all groups side by side.
+def gather(values, start, width, column, trial0, order, rows, centre, inverse):
+    """The rows of all groups side by side, (x - centre) * inverse for every neuron.
 
     values : float64, flat blocks; start, width, column : int64 (group,)
-    rows : int64 (group, row), positions; returns float64 (row, neuron)
+    rows : int64 (group, row), positions; centre, inverse : float64 (neuron,)
+    returns : float64 (row, neuron)
     """
     n_groups, n_rows = rows.shape
-    out = np.empty((n_rows, column[n_groups - 1] + width[n_groups - 1]))
+    out = np.empty((n_rows, centre.size))
     for g in range(n_groups):
         w, c0 = width[g], column[g]
         for i in range(n_rows):
             first = start[g] + order[trial0[g] + rows[g, i]] * w
             for k in range(w):
-                out[i, c0 + k] = values[first + k]
+                out[i, c0 + k] = (values[first + k] - centre[c0 + k]) * inverse[c0 + k]
     return out
+
+
+@njit
+def scaling(mean, square, floor):
+    """Centre and inverse spread of every neuron, conditions weighing the same.
+
+    mean, square : float64 (condition, neuron), means and mean squares; floor : float, the smallest
+    share of a mean square that counts as variance; returns centre, inverse (neuron,), 0 below it
+    """
+    n_conditions, n_neurons = mean.shape
+    centre, inverse = np.zeros(n_neurons), np.zeros(n_neurons)
+    for i in range(n_neurons):
+        total = 0.0
+        for c in range(n_conditions):
+            centre[i] += mean[c, i] / n_conditions
+            total += square[c, i] / n_conditions
+        variance = total - centre[i] * centre[i]
+        if variance > floor * total and variance > 1e-300:
+            inverse[i] = 1.0 / np.sqrt(variance)
+    return centre, inverse
 
 
 @njit
