@@ -42,51 +42,27 @@ class Workspace(NamedTuple):
     rough: np.ndarray  # float32 (m, m), P, rows in the order of visits
     ridge: np.ndarray  # float64 (condition, m), P times the indicator of each condition
     inside: np.ndarray  # bool (m,), I
-    runs: np.ndarray  # int64 (n + 1, 3), see add_rows
+    runs: np.ndarray  # int64 (n, 3), see add_rows; the last is that of P
 
 
-@njit
-def pivot(matrix, runs, outer, m, work):
-    """Find the support, phase 1 and then phase 2; steps taken and whether it was found."""
-    n, k, known = np.int64(0), np.int64(0), np.int64(0)
-    best, stalled, pivoting = m + 1, 0, True
-    for i in range(m):
-        work.vectors[A, i] = work.vectors[F, i] = 0.0
-    for step in range(1, MAX_STEPS + 1):
-        n, k = _follow(matrix, outer, m, n, k, work)
-        if n < 0:
-            return step, False
-        known = _solve_system(outer, m, n, k, min(k, known), work)
-        _target(matrix, runs, outer, m, work)
-        violated, leave, enter = _violations(m, work)
-        if violated == 0:
-            for i in range(m):
-                work.vectors[A, i] = work.vectors[A_NEW, i]
-                work.vectors[F, i] = work.vectors[F_NEW, i]
-            return step, True
-        stalled = 0 if violated < best else stalled + 1
-        best = min(best, violated)
-        pivoting = pivoting and step < PIVOTS and stalled < 4
-        _advance(m, pivoting, leave, enter, work)
-    return MAX_STEPS, False
+class Problems(NamedTuple):
+    """What the problems of one call have in common."""
+
+    gram: np.ndarray  # float64 (trial, trial)
+    rough: np.ndarray  # the same in float32, rows in the order of visits
+    order: np.ndarray  # int64 (trial,), that order
+    condition: np.ndarray  # int64 (trial,)
+    sign: np.ndarray  # int8 (problem, condition)
+    guess: np.ndarray  # bool (problem, trial), or (1, 1) for none
 
 
-@njit
-def _advance(m, pivoting, leave, enter, work):
-    """Take the step of phase 1, or that of phase 2, and read the set off its margins."""
-    y, inside, t = work.vectors[LABEL], work.inside, 1.0
-    a, f, a_new, f_new = work.vectors[A], work.vectors[F], work.vectors[A_NEW], work.vectors[F_NEW]
-    if not pivoting:
-        linear, square, leave, enter = 0.0, 0.0, 0.0, 0.0
-        for i in range(m):
-            linear += (a_new[i] - a[i]) * f[i]
-            square += (a_new[i] - a[i]) * (f_new[i] - f[i])
-        t = line_search(work.vectors[COST], y, f, f_new, linear, square, m)
-    for i in range(m):
-        a[i] += t * (a_new[i] - a[i])
-        f[i] += t * (f_new[i] - f[i])
-        excess = y[i] * f[i] - 1.0
-        inside[i] = excess <= leave if inside[i] else excess < -enter
+class Solutions(NamedTuple):
+    """Results, by problem."""
+
+    coef: np.ndarray  # float64 (problem, trial)
+    gap: np.ndarray
+    steps: np.ndarray
+    converged: np.ndarray
 
 
 @njit
@@ -122,40 +98,16 @@ def line_search(cost, y, f, f_new, linear, square, m):
 
 
 @njit
-def _violations(m, work):
-    """Trials on the wrong side of the margin: their number, and a limit for the worse of each kind.
-
-    Moving all of them at once overshoots, for each changes the margin of the others.
-    """
-    leave, enter, n_leave, n_enter = 0.0, 0.0, 0, 0
-    for i in range(m):
-        excess = work.vectors[LABEL, i] * work.vectors[F_NEW, i] - 1.0
-        if work.inside[i] and excess > SLACK:
-            leave += excess
-            n_leave += 1
-        elif not work.inside[i] and excess < -SLACK:
-            enter -= excess
-            n_enter += 1
-    part = WORSE if n_leave + n_enter > 20 else 0.0
-    leave, enter = part * leave / max(1, n_leave), part * enter / max(1, n_enter)
-    return n_leave + n_enter, max(SLACK, leave), max(SLACK, enter)
-
-
-@njit
-def _follow(matrix, outer, m, n, k, work):
-    """Bring the factored system to the set: size of its base, and how many changes to it."""
+def count_new(outer, m, work):
+    """Trials that differ from the factored base and are not among its changes yet."""
     place, slot, new = work.indices[PLACE], work.indices[SLOT], np.int64(0)
-    if n > 0:
-        for i in range(m):
-            new += (work.inside[i] != outer) != (place[i] >= 0) and slot[i] < 0
-    if n == 0 or new * (n + 2 * k) * 3 > n * n or k + new > m:
-        return start(matrix, outer, m, work), np.int64(0)
-    _append(matrix, outer, m, n, k, new, work)
-    return n, k + new
+    for i in range(m):
+        new += (work.inside[i] != outer) != (place[i] >= 0) and slot[i] < 0
+    return new
 
 
 @njit
-def start(matrix, outer, m, work):
+def factor_set(matrix, outer, m, work):
     """Factor the system of the set; its size, or -1 where it is not positive to rounding."""
     base, place, slot = work.indices[BASE], work.indices[PLACE], work.indices[SLOT]
     factor, reduced, n = work.squares[FACTOR], work.vectors[REDUCED], np.int64(0)
@@ -180,7 +132,7 @@ def start(matrix, outer, m, work):
 
 
 @njit
-def _append(matrix, outer, m, n, k, new, work):
+def append(matrix, outer, m, n, k, new, work):
     """Add to the system the trials that entered (a column of M) or left (u = 0 at its place)."""
     place, slot = work.indices[PLACE], work.indices[SLOT]
     column, schur, changed = work.squares[COLUMN], work.squares[SCHUR], work.indices[CHANGED]
@@ -205,13 +157,13 @@ def _append(matrix, outer, m, n, k, new, work):
 
 
 @njit
-def _solve_system(outer, m, n, k, known, work):
-    """Solve for u on the set; 0 off it. The first ``known`` changes that count are factored.
+def reduce_changes(outer, n, k, known, work):
+    """Right-hand sides of the changes that count, in z, where ``known`` changes are factored.
 
-    Returns how many changes count.
+    Returns how many count, and how many of them are factored.
     """
     place, changed, active = work.indices[PLACE], work.indices[CHANGED], work.indices[ACTIVE]
-    x, z, u = work.vectors[X], work.vectors[Z], work.vectors[U]
+    x, z = work.vectors[X], work.vectors[Z]
     width, count = (n + 2) // 3 * 3, np.int64(0)
     for q in range(width):
         x[q] = work.vectors[REDUCED, q]
@@ -225,7 +177,14 @@ def _solve_system(outer, m, n, k, known, work):
             known = known if active[count] == j else min(known, count)
             active[count] = j
             count += 1
-    _solve_changes(known, count, work)
+    return count, min(known, count)
+
+
+@njit
+def solve_base(m, n, count, work):
+    """Solve for u on the set, 0 off it, once the changes that count are solved in z."""
+    place, changed, active = work.indices[PLACE], work.indices[CHANGED], work.indices[ACTIVE]
+    x, z, u, width = work.vectors[X], work.vectors[Z], work.vectors[U], (n + 2) // 3 * 3
     for c in range(count):
         row, value = work.squares[COLUMN, active[c]], z[c]
         for q in range(width):
@@ -236,11 +195,10 @@ def _solve_system(outer, m, n, k, known, work):
     for c in range(count):
         i = changed[active[c]]
         u[i] = z[c] if place[i] < 0 else 0.0
-    return count
 
 
 @njit
-def _solve_changes(known, count, work):
+def solve_changes(known, count, work):
     """Solve the Schur system of the changes that count, in place in z, by L S L' with signs S.
 
     Trials that entered make a positive block and those that left a negative one: such a matrix
@@ -299,19 +257,6 @@ def gather(matrix, outer, i, n, out, work):
 
 
 @njit
-def _target(matrix, runs, outer, m, work):
-    """Coefficients and decision values if the set were the support, from u."""
-    u, a, f = work.vectors[U], work.vectors[A_NEW], work.vectors[F_NEW]
-    add_rows(matrix, runs, outer, u, f, m, work)
-    for i in range(m):
-        if outer:  # f holds P u
-            a[i] = work.vectors[RIGHT, i] - f[i] if work.inside[i] else 0.0
-            f[i] = work.vectors[LABEL, i] - u[i] - a[i] / work.vectors[COST, i]
-        else:
-            a[i] = u[i]
-
-
-@njit
 def add_rows(matrix, runs, outer, u, out, m, work):
     """out = M u without D, by the rows where u is not 0, four at a time.
 
@@ -343,3 +288,51 @@ def add_rows(matrix, runs, outer, u, out, m, work):
     if not outer:
         for i in range(m):
             out[i] += total
+
+
+@njit
+def assess(outer, m, work):
+    """Coefficients and decision values if the set were the support, from M u in F_NEW.
+
+    Returns how many trials lie on the wrong side of the margin then, and for each kind the limit
+    of the worse half: moving all at once overshoots, for each changes the margin of the others.
+    """
+    y, u, a, f = work.vectors[LABEL], work.vectors[U], work.vectors[A_NEW], work.vectors[F_NEW]
+    leave, enter, n_leave, n_enter = 0.0, 0.0, 0, 0
+    for i in range(m):
+        a[i] = u[i]
+        if outer:
+            a[i] = work.vectors[RIGHT, i] - f[i] if work.inside[i] else 0.0
+            f[i] = y[i] - u[i] - a[i] / work.vectors[COST, i]
+        excess = y[i] * f[i] - 1.0
+        if work.inside[i] and not excess <= SLACK:  # so that NaN is a violation
+            leave += excess
+            n_leave += 1
+        elif not work.inside[i] and not excess >= -SLACK:
+            enter -= excess
+            n_enter += 1
+    part = WORSE if n_leave + n_enter > 20 else 0.0
+    leave, enter = part * leave / max(1, n_leave), part * enter / max(1, n_enter)
+    return n_leave + n_enter, max(SLACK, leave), max(SLACK, enter)
+
+
+@njit
+def slopes(m, work):
+    """The half square of the weights from f to f_new: its slope, and what that gains a unit."""
+    linear, square = 0.0, 0.0
+    for i in range(m):
+        move = work.vectors[A_NEW, i] - work.vectors[A, i]
+        linear += move * work.vectors[F, i]
+        square += move * (work.vectors[F_NEW, i] - work.vectors[F, i])
+    return linear, square
+
+
+@njit
+def advance(t, leave, enter, m, work):
+    """Move by t of the way to the new values, and read the set off the margins there."""
+    a, f, inside = work.vectors[A], work.vectors[F], work.inside
+    for i in range(m):
+        a[i] = (1.0 - t) * a[i] + t * work.vectors[A_NEW, i]
+        f[i] = (1.0 - t) * f[i] + t * work.vectors[F_NEW, i]
+        excess = work.vectors[LABEL, i] * f[i] - 1.0
+        inside[i] = excess <= leave if inside[i] else excess < -enter

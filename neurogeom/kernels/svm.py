@@ -24,9 +24,12 @@ from .jit import njit
 from .pivoting import (
     COLUMN,
     COST,
+    F_NEW,
     FACTOR,
     INVERSE,
     LABEL,
+    MAX_STEPS,
+    PIVOTS,
     RIGHT,
     ROW,
     SCALE,
@@ -34,11 +37,21 @@ from .pivoting import (
     WHERE,
     A,
     F,
+    Problems,
+    Solutions,
     U,
     Workspace,
     add_rows,
-    pivot,
-    start,
+    advance,
+    append,
+    assess,
+    count_new,
+    factor_set,
+    line_search,
+    reduce_changes,
+    slopes,
+    solve_base,
+    solve_changes,
 )
 from .svm_primal import solve_weights
 
@@ -88,23 +101,24 @@ def solve_many(gram, offsets, sign, weight, C, start=None):
     """
     sizes = np.diff(offsets)
     sign, cost, groups = _by_training(sign, weight, C)
-    n_problems, n_trials = len(sign), len(gram)
-    coef, gap = np.zeros((n_problems, n_trials)), np.zeros(n_problems)
-    steps, converged = np.zeros(n_problems, np.int64), np.zeros(n_problems, bool)
+    gram, order = np.require(gram, float, "CW"), _order(len(gram))
     condition = np.repeat(np.arange(len(sizes)), sizes)
-    guess = np.zeros((1, 1), bool) if start is None else np.ascontiguousarray(start, bool)
-    gram, guessed = np.require(gram, float, "CW"), start is not None
-    order = _order(n_trials)
-    rough = gram.astype(np.float32)[order]
-    work = _workspace(
-        max((int(sizes[sign[q[0]] != 0].sum()) for q in groups), default=0), len(sizes)
-    )
-    for q in groups:
-        share = 20 * len(q) >= sizes[sign[q[0]] != 0].sum()
-        loaded = _load(gram, order, condition, cost[q[0]], share, work)
-        problem = (gram, rough, condition, sign, q, *loaded, share, guess, guessed, work)
-        _solve_group(*problem, coef, gap, steps, converged)
-    return coef, gap, steps, converged
+    guess = np.zeros((0, 1), bool) if start is None else np.ascontiguousarray(start, bool)
+    data = Problems(gram, gram.astype(np.float32)[order], order, condition, sign, guess)
+    out = Solutions(np.zeros((len(sign), len(gram))), *_results(len(sign)))
+    trained = [int(sizes[sign[q[0]] != 0].sum()) for q in groups]
+    work = _workspace(max(trained, default=0), len(sizes))
+    for q, n in zip(groups, trained, strict=True):
+        m, n_runs = _load(order, condition, cost[q[0]], work)
+        share = 20 * len(q) >= n
+        if share:
+            factor_set(gram, False, m, work)
+            _invert(condition, m, work)
+        _solve_group(data, q, m, n_runs, share, work, out)
+        again = q[~(out.gap[q] <= EXACT)]  # too few digits: without P, and from a fresh factor
+        if len(again):
+            _solve_group(data, again, m, n_runs, False, work, out)
+    return tuple(out)
 
 
 def solve_many_primal(x, offsets, sign, weight, C):
@@ -132,8 +146,7 @@ def solve_many_primal(x, offsets, sign, weight, C):
     """
     sizes, width = np.diff(offsets), x.shape[1] + 1
     sign, cost, groups = _by_training(sign, weight, C)
-    w, gap = np.zeros((len(sign), width)), np.zeros(len(sign))
-    steps, converged = np.zeros(len(sign), np.int64), np.zeros(len(sign), bool)
+    w, results = np.zeros((len(sign), width)), _results(len(sign))
     condition = np.repeat(np.arange(len(sizes)), sizes)
     for q in groups:
         trial = np.flatnonzero(sign[q[0], condition])
@@ -141,13 +154,13 @@ def solve_many_primal(x, offsets, sign, weight, C):
         design[: width - 1], design[width - 1] = x[trial].T, 1.0
         label = np.ascontiguousarray(sign[q][:, condition[trial]], float)
         result = np.empty((len(q), len(design)))
-        found = (result, *(np.empty(len(q), r.dtype) for r in (gap, steps, converged)))
-        solve_weights(
-            np.ascontiguousarray(design.T), design, cost[q[0], condition[trial]], label, *found
-        )
+        found = _results(len(q))
+        each = cost[q[0], condition[trial]]
+        solve_weights(np.ascontiguousarray(design.T), design, each, label, result, *found)
         w[q] = result[:, :width]
-        gap[q], steps[q], converged[q] = found[1:]
-    return w, gap, steps, converged
+        for r, part in zip(results, found, strict=True):
+            r[q] = part
+    return w, *results
 
 
 def _by_training(sign, weight, C):
@@ -158,6 +171,11 @@ def _by_training(sign, weight, C):
     for q, row in enumerate(cost):
         groups.setdefault(row.tobytes(), []).append(q)
     return sign, cost, [np.array(group) for group in groups.values()]
+
+
+def _results(n):
+    """Gaps, steps and convergence of n problems."""
+    return np.zeros(n), np.zeros(n, np.int64), np.zeros(n, bool)
 
 
 def _order(n):
@@ -176,16 +194,13 @@ def _workspace(m, n_conditions):
         np.empty((m, m), np.float32),
         np.empty((n_conditions, m)),
         np.empty(m, bool),
-        np.empty((n_conditions + 1, 3), np.int64),
+        np.empty((n_conditions + 2, 3), np.int64),
     )
 
 
 @njit
-def _load(gram, order, condition, cost, share, work):
-    """Note the trials in training; invert if problems share.
-
-    Returns how many trials there are, and runs of consecutive ones.
-    """
+def _load(order, condition, cost, work):
+    """Note the trials in training; how many there are, and how many runs of consecutive ones."""
     row, c, runs, trial = work.indices[ROW], work.vectors[COST], work.runs, np.empty_like(order)
     m, n, k = np.int64(0), np.int64(-1), 0
     for i in range(len(condition)):
@@ -197,13 +212,11 @@ def _load(gram, order, condition, cost, share, work):
             runs[n, 1] = i + 1
             m += 1
     n += 1
+    runs[len(runs) - 1, 0], runs[len(runs) - 1, 1], runs[len(runs) - 1, 2] = 0, m, 0
     for p in range(len(order)):
         if cost[condition[order[p]]] > 0.0:
             work.indices[VISIT, k], work.indices[WHERE, k] = trial[order[p]], p
             k += 1
-    if share:
-        start(gram, np.bool_(False), m, work)
-        _invert(condition, m, work)
     return m, n
 
 
@@ -233,72 +246,92 @@ def _invert(condition, m, work):
 
 
 @njit
-def _solve_group(
-    gram,
-    rough,
-    condition,
-    sign,
-    problems,
-    m,
-    n,
-    share,
-    guess,
-    guessed,
-    work,
-    coef,
-    gap,
-    steps,
-    converged,
-):
-    """The problems on the loaded trials; the last four arguments are the results."""
-    row, a, u = work.indices[ROW], work.vectors[A], work.vectors[U]
-    whole = np.zeros((1, 3), np.int64)
-    whole[0, 1] = m
+def _solve_group(data, problems, m, n_runs, share, work, out):
+    """The problems on the loaded trials, by phase 1 and then phase 2."""
+    whole, runs = work.runs[len(work.runs) - 1 :], work.runs[:n_runs]
+    u, f_new = work.vectors[U], work.vectors[F_NEW]
     for q in problems:
-        inner = 0
-        for i in range(m):
-            work.vectors[LABEL, i] = sign[q, condition[row[i]]]
-            work.inside[i] = guessed and guess[q, row[i]]
-            inner += work.inside[i]
-        wrong = _right_hand_side(sign[q], share, m, work)
-        if not guessed:
-            ridge = share and wrong < DIFFERENT * m
-            near, runs = (work.rough, whole) if ridge else (rough, work.runs[:n])
-            inner = _descend(near, runs, ridge, m, work)
-        outer = share and 2 * inner > m
-        while True:
-            if not outer:
-                for i in range(m):
-                    work.vectors[RIGHT, i] = work.vectors[LABEL, i]
-            matrix = work.squares[INVERSE] if outer else gram
-            runs = whole if outer else work.runs[:n]
-            taken, converged[q] = pivot(matrix, runs, outer, m, work)
-            steps[q] += taken
-            if outer:
-                for i in range(m):
-                    u[i] = a[i]
-                add_rows(gram, work.runs[:n], np.bool_(False), u, work.vectors[F], m, work)
-            gap[q] = _gap(m, work)
-            if not outer or (converged[q] and gap[q] <= EXACT):
+        outer = _guess(data, q, share, m, runs, whole, work, out)
+        matrix, columns = (work.squares[INVERSE], whole) if outer else (data.gram, runs)
+        n, k, known = np.int64(0), np.int64(0), np.int64(0)
+        fewest, stalled, step, violated, search = m + 1, 0, 0, 1, False
+        while step < MAX_STEPS and violated:
+            step += 1
+            new = count_new(outer, m, work) if n > 0 else m
+            if n == 0 or new * (n + 2 * k) * 3 > n * n or k + new > m:
+                n, k = factor_set(matrix, outer, m, work), np.int64(0)
+            else:
+                append(matrix, outer, m, n, k, new, work)
+                k += new
+            if n < 0:
                 break
-            outer = False
-        for i in range(m):
-            coef[q, row[i]] = a[i]
+            count, known = reduce_changes(outer, n, k, min(known, k), work)
+            solve_changes(known, count, work)
+            solve_base(m, n, count, work)
+            known = count
+            add_rows(matrix, columns, outer, u, f_new, m, work)
+            violated, leave, enter = assess(outer, m, work)
+            stalled = 0 if violated < fewest else stalled + 1
+            fewest, t = min(fewest, violated), 1.0
+            search = search or step >= PIVOTS or stalled >= 4
+            if search and violated:
+                linear, square = slopes(m, work)
+                leave = enter = 0.0
+                f = work.vectors[F]
+                t = line_search(
+                    work.vectors[COST], work.vectors[LABEL], f, f_new, linear, square, m
+                )
+            advance(t, leave, enter, m, work)
+        out.steps[q] += step
+        out.converged[q] = violated == 0
+        _store(data, q, outer, runs, m, work, out)
 
 
 @njit
-def _right_hand_side(sign, share, m, work):
-    """r = P y where P is shared, else y; how many trials ridge regression gets wrong."""
-    right, y, wrong = work.vectors[RIGHT], work.vectors[LABEL], 0
+def _guess(data, q, share, m, runs, whole, work, out):
+    """Set up problem q and guess its support; whether the system on its complement is smaller."""
+    row, y, inner, again = work.indices[ROW], work.vectors[LABEL], 0, out.steps[q] > 0
+    guessed = again or len(data.guess) > 0
     for i in range(m):
-        right[i] = 0.0 if share else y[i]
-    if share:
-        for c in range(len(sign)):
-            row, side = work.ridge[c], float(sign[c])
-            for i in range(m):
-                right[i] += side * row[i]
+        y[i] = data.sign[q, data.condition[row[i]]]
+        work.inside[i] = out.coef[q, row[i]] != 0.0 if again else guessed and data.guess[q, row[i]]
+        inner += work.inside[i]
+        work.vectors[A, i] = work.vectors[F, i] = 0.0
+    outer = share and _ridge(data.sign[q], m, work) < DIFFERENT * m
+    if not guessed:
+        near = work.rough if outer else data.rough
+        inner = _descend(near, whole if outer else runs, outer, m, work)
+    outer = share and 2 * inner > m
+    if not outer:
+        for i in range(m):
+            work.vectors[RIGHT, i] = y[i]
+    return outer
+
+
+@njit
+def _store(data, q, outer, runs, m, work, out):
+    """Coefficients and gap, with decision values by K also where P led to them."""
+    if outer:
+        for i in range(m):
+            work.vectors[U, i] = work.vectors[A, i]
+        add_rows(data.gram, runs, np.bool_(False), work.vectors[U], work.vectors[F], m, work)
+    out.gap[q] = _gap(m, work)
     for i in range(m):
-        wrong += right[i] * y[i] < 0.0
+        out.coef[q, work.indices[ROW, i]] = work.vectors[A, i]
+
+
+@njit
+def _ridge(sign, m, work):
+    """Set r = P y, the coefficients of ridge regression; how many trials it gets wrong."""
+    right, wrong = work.vectors[RIGHT], 0
+    for i in range(m):
+        right[i] = 0.0
+    for c in range(len(sign)):
+        row, side = work.ridge[c], float(sign[c])
+        for i in range(m):
+            right[i] += side * row[i]
+    for i in range(m):
+        wrong += right[i] * work.vectors[LABEL, i] < 0.0
     return wrong
 
 
