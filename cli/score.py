@@ -143,7 +143,24 @@ def _score(recording, variables, given: dict):
     if given["measures"] and "all" not in given["measures"]:
         asked["measures"] = tuple(m for m in MEASURES if m in given["measures"])
     with progress_bar() as progress:
+        if progress is not None and "decoding" in asked.get("measures", MEASURES):
+            _first_look(recording, variables, asked)
         return ng.score(recording, variables, progress=progress, **asked)
+
+
+def _first_look(recording, variables, asked: dict) -> None:
+    """Decoding of the data alone, for whoever watches: surrogates and intervals take longer."""
+    import neurogeom as ng
+
+    foreign = ("n_null", "held_out", "across", "measures")
+    options = {k: v for k, v in asked.items() if k not in foreign}
+    found = ng.decoding(recording, variables, n_null=0, target="none", **options)
+    if "time" not in found.dims:
+        words = (
+            f"{v} {e:.2f}"
+            for v, e in zip(found["variable"].values, found["estimate"].values, strict=True)
+        )
+        click.echo(f"first look, decoding: {', '.join(words)}", err=True)
 
 
 def _write(tree, given: dict) -> None:
