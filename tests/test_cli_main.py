@@ -136,8 +136,8 @@ def test_variables_are_asked_for_where_the_recording_does_not_know_them(invoke, 
 
 
 def test_options_reach_the_public_face_under_their_names(invoke, scored):
-    words = "--variables rule,cue --contrasts rule:cue,response --units good --where ok --bin 0.1 --nulls 9"
-    words += " --resamples 3 --min-trials 6 --pseudo-trials 8 --seed 4 --jobs 2 --C 0.5"
+    words = "--variables rule,cue --contrasts rule:cue,response --units good --where ok --bin 0.1"
+    words += " --resamples 3 --nulls 9 --min-trials 6 --pseudo-trials 8 --seed 4 --jobs 2 --C 0.5"
     words += " --table trials2 --signal roi --align cue --measures ccgp,decoding"
     words += " --held-out across --across cue"
     status, _, error = invoke("score", scored["file"], *words.split())
