@@ -86,6 +86,25 @@ def test_the_weakest_variable_of_a_cuboid_is_below_chance_with_any_pair_and_not_
     np.testing.assert_allclose(matched, ndtr([1.5, 1.0, 0.5]), atol=4 * error(0.5, 16_000))
 
 
+@pytest.mark.parametrize(("d_prime", "truth"), [(2.0, 0.7799), (4.0, 0.9614)])
+def test_a_discriminant_carries_over_to_any_pair_of_a_cube_better_than_the_nearest_mean(
+    d_prime, truth
+):
+    found = ng.ccgp(cube(d_prime, 2000), NAMES, held_out="any", **{**NEAREST, "readout": "lda"})
+    np.testing.assert_allclose(found.estimate, truth, atol=4 * error(truth, 16_000) + 0.5e-4)
+
+
+def test_a_cube_with_interactions_generalises_less():
+    """Three linear axes of 2 noise sd and four interactions of 1: 0.6774 with any pair."""
+    mixed = [SIGN[:, g].prod(axis=1) for g in ([0, 1], [0, 2], [1, 2], [0, 1, 2])]
+    axes = np.column_stack([SIGN, *(m / 2 for m in mixed)])
+    x = recording(embedded(axes, 10), 2000, seed=1)
+    found = ng.ccgp(x, NAMES, held_out="any", **NEAREST).estimate
+    np.testing.assert_allclose(found, 0.6774, atol=4 * error(0.6774, 16_000) + 0.5e-4)
+    shattered = ng.shattering(x, NAMES, n_resamples=4, **NEAREST)
+    assert shattered.estimate == pytest.approx(0.7527, abs=4 * error(0.5, 16_000))
+
+
 def test_an_exclusive_or_code_generalises_to_the_opposite_and_its_product_generalises():
     """0.1587 matched, 0.3293 any; the product itself is read at 0.8413."""
     two = 2 * crossed(2, 2) - 1
