@@ -111,6 +111,18 @@ def test_a_batch_of_surrogates_is_what_they_are_one_by_one(n_sessions):
     np.testing.assert_allclose(batch[1], single[1], atol=1e-10)
 
 
+@pytest.mark.parametrize("which", [NearestMean(), SVM()])
+def test_samples_that_do_not_fit_in_memory_are_made_again_and_are_the_same(which, monkeypatch):
+    from neurogeom.engine import experiment as module
+
+    p = population(2)
+    kept = nulls.of_moves(experiment(p, which), surrogate(p), 3)[:2]
+    monkeypatch.setattr(module, "MOST_BYTES", 0)
+    again = experiment(p, which)
+    assert not isinstance(again.draws.samples, list)
+    np.testing.assert_array_equal(nulls.of_moves(again, surrogate(p), 3)[:2], kept)
+
+
 def test_one_draw_serves_all_resamples_and_all_splits():
     calls = []
 
