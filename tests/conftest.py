@@ -20,8 +20,6 @@ settings.load_profile("neurogeom")
 
 
 def pytest_addoption(parser):
-    # `--recordings DIR` without "=" would be taken for a folder of tests before this file is read
-    parser.addoption("--recordings", metavar="DIR", help="folder of real recordings (with =)")
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
 
 
@@ -37,12 +35,23 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in set(left)]
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With real recordings or peers asked for, nothing may be left out unseen: a skip fails."""
+    report = (yield).get_result()
+    config = item.config
+    everything = config.getoption("--recordings") or "peers" in (config.option.markexpr or "")
+    if everything and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
+
+
 @pytest.fixture(scope="session")
 def recordings(request) -> Path:
-    """The folder of real recordings named by `pytest --recordings=DIR`."""
+    """The folder of real recordings named by `pytest --recordings DIR`."""
     named = request.config.getoption("--recordings")
     if not named:
-        pytest.skip("no real recordings: run pytest --recordings=DIR")
+        pytest.skip("no real recordings: run pytest --recordings DIR")
     folder = Path(named).resolve()
     if not folder.is_dir():
         pytest.fail(f"--recordings {named} is not a folder")

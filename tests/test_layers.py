@@ -25,6 +25,7 @@ STOREYS = {
     "score": 6,
     "simulate": 6,
     "report": 7,
+    "testing": 8,
     "cli": 8,
 }
 ANYWHERE = {"_version", "__init__"}  # the version; the face, whose names load at first use
