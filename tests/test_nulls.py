@@ -317,7 +317,7 @@ def test_a_draw_is_the_same_whatever_was_drawn_before_it_and_another_for_another
 
 
 def test_lengths_are_compared_without_their_noise():
-    """Equal lengths, more noise in one context: the squared length 1000 has an error of 117 there."""
+    """Equal lengths, more noise in one context: 1000 has an error of 117 there."""
     centroids = np.zeros((4, 1000))
     centroids[2:] = 1.0
     x = recording(centroids, 10, seed=0, sizes=(2, 2), noise=0.0)
