@@ -150,13 +150,13 @@ def solve_many_primal(x, offsets, sign, weight, C):
     condition = np.repeat(np.arange(len(sizes)), sizes)
     for q in groups:
         trial = np.flatnonzero(sign[q[0], condition])
-        design = np.zeros(((width + 2) // 3 * 3, len(trial)))  # (neuron, trial)
-        design[: width - 1], design[width - 1] = x[trial].T, 1.0
+        design = np.zeros((len(trial), (width + 2) // 3 * 3))
+        design[:, : width - 1], design[:, width - 1] = x[trial], 1.0
         label = np.ascontiguousarray(sign[q][:, condition[trial]], float)
-        result = np.empty((len(q), len(design)))
+        result = np.empty((len(q), design.shape[1]))
         found = _results(len(q))
         each = cost[q[0], condition[trial]]
-        solve_weights(np.ascontiguousarray(design.T), design, each, label, result, *found)
+        solve_weights(design, each, label, result, *found)
         w[q] = result[:, :width]
         for r, part in zip(results, found, strict=True):
             r[q] = part
