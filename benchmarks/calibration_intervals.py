@@ -1,4 +1,4 @@
-"""What the 95 % intervals of decoding, shattering, CCGP and parallelism cover, and how wide they are.
+"""What the 95 % intervals of decoding, shattering, CCGP and parallelism cover, and their widths.
 
     python benchmarks/calibration_intervals.py                     # every cell
     python benchmarks/calibration_intervals.py --cells sessions    # those with this in their name
@@ -32,33 +32,34 @@ COLUMNS = (
     *("median_width", "truth", "mean_estimate", "sd_estimate"),
 )
 ONE, MANY, ANIMALS = ("recording", "population"), ("sessions",), ("animals",)
+MEAN = "nearest_mean"
 # name: (world, targets, readout, data sets)
 CELLS = {
-    "one N100 n12 C4": (World(), ONE, "nearest_mean", 500),
-    "one N100 n12 C4 shared": (World(shared=True), ONE, "nearest_mean", 500),
-    "one N100 n5 C4": (World(trials=5), ONE, "nearest_mean", 300),
-    "one N100 n40 C4 shared": (World(trials=40, shared=True), ONE, "nearest_mean", 300),
-    "one N100 n12 C8 shared": (World(conditions=8, shared=True), ONE, "nearest_mean", 300),
-    "one N30 n12 C4": (World(30), ONE, "nearest_mean", 300),
-    "one N30 n20 C4 d4": (World(30, trials=20, d=4.0), ONE, "nearest_mean", 300),
-    "one N60 n20 C4 counts": (World(60, trials=20, counts=True, shared=True), ONE, "nearest_mean", 300),
-    "one N60 n12 C4 6 blocks": (World(60, blocks=6, shared=True), ONE, "nearest_mean", 300),
-    "one N15 n20 C4": (World(15, trials=20), ONE[:1], "nearest_mean", 300),
-    "one N100 n12 C4 apart": (World(apart=True), ONE[1:], "nearest_mean", 300),
+    "one N100 n12 C4": (World(), ONE, MEAN, 500),
+    "one N100 n12 C4 shared": (World(shared=True), ONE, MEAN, 500),
+    "one N100 n12 C4 apart": (World(apart=True), ONE[1:], MEAN, 300),
     "one N100 n12 C4 svm": (World(), ONE, "svm", 100),
-    "sessions 10x10 n12 C4": (World(10, 10, shared=True), MANY, "nearest_mean", 500),
-    "sessions 6x15 n12 C4": (World(15, 6, shared=True), MANY, "nearest_mean", 300),
-    "sessions 5x20 n12 C4": (World(20, 5, shared=True), MANY, "nearest_mean", 500),
-    "sessions 10x10 n12 C4 apart": (World(10, 10, apart=True), MANY, "nearest_mean", 500),
-    "sessions 20x5 n12 C4": (World(5, 20, shared=True), MANY, "nearest_mean", 300),
-    "sessions 10x2 n12 C4": (World(2, 10, shared=True), MANY, "nearest_mean", 300),
-    "sessions 10x10 n5 C4": (World(10, 10, trials=5, shared=True), MANY, "nearest_mean", 300),
-    "sessions 10x10 n40 C4": (World(10, 10, trials=40, shared=True), MANY, "nearest_mean", 300),
-    "sessions 10x10 n12 C8": (World(10, 10, conditions=8, shared=True), MANY, "nearest_mean", 300),
+    "one N100 n5 C4": (World(trials=5), ONE, MEAN, 300),
+    "one N100 n40 C4 shared": (World(trials=40, shared=True), ONE, MEAN, 200),
+    "one N100 n12 C8 shared": (World(conditions=8, shared=True), ONE, MEAN, 200),
+    "one N30 n12 C4": (World(30), ONE, MEAN, 200),
+    "one N30 n20 C4 d4": (World(30, trials=20, d=4.0), ONE, MEAN, 200),
+    "one N60 n20 C4 counts": (World(60, trials=20, counts=True, shared=True), ONE, MEAN, 200),
+    "one N60 n12 C4 6 blocks": (World(60, blocks=6, shared=True), ONE, MEAN, 200),
+    "one N15 n20 C4": (World(15, trials=20), ONE[:1], MEAN, 200),
+    "sessions 10x10 n12 C4": (World(10, 10, shared=True), MANY, MEAN, 500),
+    "sessions 6x15 n12 C4": (World(15, 6, shared=True), MANY, MEAN, 300),
+    "sessions 5x20 n12 C4": (World(20, 5, shared=True), MANY, MEAN, 500),
+    "sessions 10x10 n12 C4 apart": (World(10, 10, apart=True), MANY, MEAN, 500),
+    "sessions 20x5 n12 C4": (World(5, 20, shared=True), MANY, MEAN, 300),
+    "sessions 10x2 n12 C4": (World(2, 10, shared=True), MANY, MEAN, 300),
+    "sessions 10x10 n5 C4": (World(10, 10, trials=5, shared=True), MANY, MEAN, 300),
+    "sessions 10x10 n40 C4": (World(10, 10, trials=40, shared=True), MANY, MEAN, 300),
+    "sessions 10x10 n12 C8": (World(10, 10, conditions=8, shared=True), MANY, MEAN, 300),
     "sessions 10x10 n12 C4 svm": (World(10, 10, shared=True), MANY, "svm", 100),
-    "animals 3x3x10 n12 C4 d3": (World(10, 9, d=3.0, animals=3, shared=True), ANIMALS, "nearest_mean", 300),
-    "animals 4x3x10 n12 C4 d3": (World(10, 12, d=3.0, animals=4, shared=True), ANIMALS, "nearest_mean", 300),
-    "animals 6x3x10 n12 C4 d3": (World(10, 18, d=3.0, animals=6, shared=True), ANIMALS, "nearest_mean", 300),
+    "animals 3x3x10 n12 C4 d3": (World(10, 9, d=3.0, animals=3, shared=True), ANIMALS, MEAN, 200),
+    "animals 4x3x10 n12 C4 d3": (World(10, 12, d=3.0, animals=4, shared=True), ANIMALS, MEAN, 200),
+    "animals 6x3x10 n12 C4 d3": (World(10, 18, d=3.0, animals=6, shared=True), ANIMALS, MEAN, 200),
 }
 
 
@@ -67,7 +68,10 @@ def data_set(world, targets, readout, number):
     rng = world.rng(number)
     neurons = world.neurons(rng)
     population = world.population(world.record(neurons, rng))
-    bounds, estimate = np.full((len(targets), len(MEASURES), 2), np.nan), np.full(len(MEASURES), np.nan)
+    bounds, estimate = (
+        np.full((len(targets), len(MEASURES), 2), np.nan),
+        np.full(len(MEASURES), np.nan),
+    )
     for k, experiment in enumerate(world.experiments(population, readout, number)):
         outcome = experiment.observe()
         estimate[2 * k : 2 * k + 2] = experiment.average(outcome)[0]
@@ -102,18 +106,16 @@ def rows_of(name, world, targets, readout, n):
             low, high = bounds[:, i, k].T
             given = np.isfinite(low)
             inside = ((low <= truth[:, k]) & (truth[:, k] <= high))[given]
-            yield dict(
-                zip(
-                    COLUMNS,
-                    (name, target, measure, readout, n, round(1 - given.mean(), 3))
-                    + covered(inside)
-                    + (
-                        round(float(np.median((high - low)[given])), 4) if given.any() else "",
-                        *(round(float(v), 4) for v in (np.nanmean(truth[:, k]), np.nanmean(estimate[:, k]), np.nanstd(estimate[:, k]))),
-                    ),
-                    strict=True,
-                )
+            width = np.median((high - low)[given]) if given.any() else np.nan
+            seen = (
+                width,
+                truth[:, k].mean(),
+                np.nanmean(estimate[:, k]),
+                np.nanstd(estimate[:, k]),
             )
+            head = (name, target, measure, readout, n, round(1 - given.mean(), 3))
+            values = (*head, *covered(inside), *(round(float(v), 4) for v in seen))
+            yield dict(zip(COLUMNS, values, strict=True))
 
 
 def covered(inside):
@@ -146,7 +148,9 @@ def write(path, rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cells", default="", help="run those with this in their name")
     parser.add_argument("--scale", type=float, default=1.0, help="times the data sets of a cell")
     parser.add_argument("--out", type=Path, default=FINDINGS)

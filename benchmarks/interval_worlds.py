@@ -98,7 +98,7 @@ class World:
         return np.exp(self.spread * rng.standard_normal((1, owner.max() + 1)))[[0, 0]][:, owner]
 
     def record(self, neurons, rng, trials=None):
-        """Activity (trial, neuron), sorted by condition; as many blocks as trials if more are asked."""
+        """Activity (trial, neuron), sorted by condition; if trials are asked, a block each."""
         n = trials or self.trials
         mean = neurons.mean.repeat(n, axis=0)
         if self.counts:
@@ -128,14 +128,18 @@ class World:
             if self.apart:
                 own = np.repeat(np.arange(self.width), len(x))
                 rows = np.tile(levels, (self.width, 1))
-                values = np.where(own[:, None] == np.arange(self.width), np.tile(values, (self.width, 1)), np.nan)
+                values = np.where(
+                    own[:, None] == np.arange(self.width), np.tile(values, (self.width, 1)), np.nan
+                )
             trial = {v: rows[:, i] for i, v in enumerate(self.variables)}
             if self.blocks:
                 trial["block"] = np.tile(np.arange(n) * self.blocks // n, self.conditions)
             animal = {"animal": f"m{s * self.animals // self.sessions}"} if self.animals else {}
             names = [f"{i:04d}" for i in range(self.width)]
             sessions.append(
-                ng.from_arrays(values, trial=trial, neuron={"unit_id": names}, session=f"s{s:03d}", **animal)
+                ng.from_arrays(
+                    values, trial=trial, neuron={"unit_id": names}, session=f"s{s:03d}", **animal
+                )
             )
         return sessions
 
@@ -201,7 +205,9 @@ class World:
     def parallelism(self, neurons):
         """Parallelism of the first variable of these neurons, without trial noise, z-scored."""
         mean = _rates(neurons) if self.counts else neurons.mean
-        variance = 1.0 + self.shared * (not self.apart) * neurons.load**2 + BLOCK**2 * bool(self.blocks)
+        variance = (
+            1.0 + self.shared * (not self.apart) * neurons.load**2 + BLOCK**2 * bool(self.blocks)
+        )
         variance = variance + self.shared * (self.sessions == 1) * neurons.along**2
         if self.counts:
             variance = (mean + self.shared * np.expm1(COUNT_GAIN**2) * mean**2).mean(axis=0)

@@ -8,7 +8,9 @@ sound, unlike that of accuracies. Spread over pseudo-population draws is 0 here 
   1.00);
 - population: bias-corrected and accelerated bootstrap over neurons (Efron 1987, JASA 82:171),
   longer by what noise shared by neurons adds to that variance;
-- sessions, animals: jackknife over these units, their sums taken first.
+- sessions, animals: squared influences of these units, their sums taken first, each divided by
+  what the unit leaves to the others (HC2 of MacKinnon & White 1985, J Econometrics 29:305): between
+  the linear variance and the jackknife's.
 """
 
 import numpy as np
@@ -17,6 +19,7 @@ from .intervals import Interval, refused
 from .targets import aim
 
 N_BOOTSTRAP = 2000
+LEAST_LEFT = 0.1  # of the denominator to the other sessions; noise can leave less than nothing
 
 
 def ratio(top, bottom, population, *, forms, inverse, target=None, seed=0) -> Interval:
@@ -123,10 +126,11 @@ def bca(top, bottom, seed):
 
 
 def _over_units(top, bottom, goal):
-    n, estimate = len(top), top.sum() / bottom.sum()
-    values = (top.sum() - top) / (bottom.sum() - bottom)
-    variance = (n - 1) / n * ((values - values.mean()) ** 2).sum()
-    return _students_t(estimate, variance, n - 1, goal)
+    share = bottom / bottom.sum()
+    estimate = top.sum() / bottom.sum()
+    influence = top / bottom.sum() - estimate * share
+    variance = (influence**2 / np.maximum(1.0 - share, LEAST_LEFT)).sum()
+    return _students_t(estimate, variance, len(top) - 1, goal)
 
 
 def _students_t(estimate, variance, df, goal):
