@@ -90,8 +90,9 @@ def wanted(options, rows):
     if options.doubtful is None:
         return cells
     rates = {}
-    for (name, readout, _, resamples), r in rows.items():
-        if (readout, resamples) == (options.readout, options.resamples):
+    for (name, readout, rule, resamples), r in rows.items():
+        same = (readout, resamples) == (options.readout, options.resamples)
+        if same and of(options.measure, rule):
             rates.setdefault(name, []).append(r["rate"])
     return [c for c in cells if max(rates.get(c.name, [0.0])) >= options.doubtful]
 
