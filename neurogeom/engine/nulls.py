@@ -226,40 +226,42 @@ def of_moves(experiment, surrogate, n_null, **options) -> Null:
     def again(draw):  # the slow reference: every step is done again
         return experiment.repeat(experiment.population.shifted(surrogate.shift(draw) * unscale))
 
-    def moved(draw):
-        return _outcome_moved(experiment, surrogate, unscale, draw)
-
     if experiment.draws.scale == "split":
         return Null(*parallel.over(_each(experiment, again), n_null, **options))
     if isinstance(experiment.readout, NearestMean) and not hasattr(surrogate, "axes"):
         task = _batch(experiment, surrogate, unscale)
         return Null(*parallel.over(task, n_null, chunk=64, **options))
-    return Null(*parallel.over(_each(experiment, moved), n_null, **options))
+    return Null(*parallel.over(_moved(experiment, surrogate, unscale), n_null, **options))
 
 
 def _each(experiment, one):
     """A task over draws from the outcome of one draw."""
+    return lambda draws: _averaged(experiment, [one(d) for d in draws])
+
+
+def _averaged(experiment, outcomes):
+    averages = [experiment.average(o) for o in outcomes]
+    return (*map(np.array, zip(*averages, strict=True)), np.array([o.failed for o in outcomes]))
+
+
+def _moved(experiment, surrogate, unscale):
+    """A task over draws: resample by resample, so that its Gram matrix stays near for all draws."""
 
     def task(draws):
-        outcomes = [one(d) for d in draws]
-        averages = [experiment.average(o) for o in outcomes]
-        return (*map(np.array, zip(*averages, strict=True)), np.array([o.failed for o in outcomes]))
+        shifts = [surrogate.shift(d) * unscale for d in draws]
+        axes = [surrogate.axes(d) if hasattr(surrogate, "axes") else None for d in draws]
+        outcomes = [[] for _ in draws]
+        for base in experiment.draws.samples:
+            for outcome, shift, axis in zip(outcomes, shifts, axes, strict=True):
+                if axis is None:
+                    moved = Shifted(base, shift * base.inverse)
+                else:
+                    means = surrogate.means * unscale * base.inverse
+                    moved = _permuted(base, means, shift * base.inverse, axis)
+                outcome.append(experiment.solve(moved))
+        return _averaged(experiment, [joined(o) for o in outcomes])
 
     return task
-
-
-def _outcome_moved(experiment, surrogate, unscale, draw):
-    shift, outcomes = surrogate.shift(draw) * unscale, []
-    axes = surrogate.axes(draw) if hasattr(surrogate, "axes") else None
-    for base in experiment.draws.samples:
-        if axes is None:
-            moved = Shifted(base, shift * base.inverse)
-        else:
-            moved = _permuted(
-                base, surrogate.means * unscale * base.inverse, shift * base.inverse, axes
-            )
-        outcomes.append(experiment.solve(moved))
-    return joined(outcomes)
 
 
 def _permuted(base, means, shift, axes):

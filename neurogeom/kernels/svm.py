@@ -104,7 +104,7 @@ def solve_many(gram, offsets, sign, weight, C, start=None):
     gram, order = np.require(gram, float, "CW"), _order(len(gram))
     condition = np.repeat(np.arange(len(sizes)), sizes)
     guess = np.zeros((0, 1), bool) if start is None else np.ascontiguousarray(start, bool)
-    data = Problems(gram, gram.astype(np.float32)[order], order, condition, sign, guess)
+    data = Problems(gram, _narrowed(gram, order), order, condition, sign, guess)
     out = Solutions(np.zeros((len(sign), len(gram))), *_results(len(sign)))
     trained = [int(sizes[sign[q[0]] != 0].sum()) for q in groups]
     work = _workspace(max(trained, default=0), len(sizes))
@@ -184,6 +184,17 @@ def _order(n):
     while np.gcd(stride, n) > 1:
         stride += 1
     return np.arange(n) * stride % max(n, 1)
+
+
+@njit
+def _narrowed(gram, order):
+    """The rows of a matrix in another order, as float32: one pass over memory."""
+    out = np.empty(gram.shape, np.float32)
+    for i in range(len(order)):
+        row, narrow = gram[order[i]], out[i]
+        for j in range(len(row)):
+            narrow[j] = row[j]
+    return out
 
 
 def _workspace(m, n_conditions):
