@@ -6,6 +6,7 @@
     python benchmarks/calibration.py --measure decoding --datasets 2000
     python benchmarks/calibration.py --measure familywise --datasets 2000
     python benchmarks/calibration.py --power-datasets 200               # true CCGP 0.65 and 0.75
+    python benchmarks/calibration.py --summary                          # what the file says
 
 Random geometry, nominal 0.05 two-sided, 199 surrogates. Results go to
 findings/calibration_nulls.csv, one row a cell, readout and rule. A run goes on where the file ends:
@@ -23,7 +24,7 @@ from pathlib import Path
 import calibration_data as data
 import numpy as np
 from calibration_answers import MEASURES, SURROGATES, DataSet, chunk, decoding_of, nulls_of
-from calibration_rows import TARGETS, extended, fresh, key, read, rejects, write
+from calibration_rows import TARGETS, extended, fresh, key, read, rejects, summary, write
 
 import neurogeom as ng
 
@@ -236,6 +237,7 @@ def main():
     parser.add_argument(
         "--self-check", action="store_true", help="hold this file against the public measures"
     )
+    parser.add_argument("--summary", action="store_true", help="rates over cells of a kind")
     parser.add_argument("--measure", choices=list(MEASURES), default="nulls")
     parser.add_argument(
         "--cells", default="", help="words that a cell's name must have, such as 'apart C4 n20'"
@@ -253,7 +255,12 @@ def main():
     )
     parser.add_argument("--out", type=Path, default=FINDINGS)
     options = parser.parse_args()
-    self_check() if options.self_check else run(options)
+    if options.summary:
+        print("\n".join(summary(read(options.out).values())))
+    elif options.self_check:
+        self_check()
+    else:
+        run(options)
 
 
 if __name__ == "__main__":

@@ -135,3 +135,31 @@ def write(rows, path):
         for row in rows.values():
             writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
     part.replace(path)
+
+
+def summary(rows):
+    """Lines of a table: the rate over all cells of a recording, number of conditions and rule.
+
+    Cells are pooled, so that what is conservative everywhere shows before any one cell can.
+    """
+    rows, kinds = list(rows), {}
+    for row in rows:
+        kind = row["readout"], row["rule"], row["recording"], row["conditions"], row["codes"]
+        kinds.setdefault(kind, []).append(row)
+    head = "readout rule recording conditions codes | cells | data sets | rate | 99 % | power at"
+    lines = [f"{head} {' and '.join(map(str, TARGETS))}"]
+    for kind, members in sorted(kinds.items(), key=str):
+        k, n = (sum(r[f] for r in members) for f in ("rejections", "datasets"))
+        low, high = clopper_pearson(k, n)
+        with_power = [r for r in members if r.get("power_datasets")]
+        power = [
+            f"{np.mean([r[f'power_{int(100 * t)}'] for r in with_power]):.2f}"
+            for t in TARGETS
+            if with_power
+        ]
+        text = f"{len(members)} | {n} | {k / n:.3f} | {low:.3f}-{high:.3f} | {' and '.join(power)}"
+        lines.append(f"{' '.join(map(str, kind))} | {text}")
+    for verdict in ("liberal", "conservative"):
+        named = [f"{cell_of(r).name} {r['rule']}" for r in rows if r["verdict"] == verdict]
+        lines.append(f"{verdict}: {'; '.join(named) or 'none'}")
+    return lines
