@@ -90,7 +90,7 @@ def test_readouts_reproduce_what_the_peer_was_measured_to_give(recorded, quantit
 
 
 @pytest.mark.parametrize(
-    "quantity, similarity",
+    ("quantity", "similarity"),
     [("ps pearson", lambda a, b: np.corrcoef(a, b)[0, 1]), ("ps cosine", cosine)],
 )
 def test_coding_vectors_reproduce_what_the_peer_was_measured_to_give(rows, quantity, similarity):
@@ -106,7 +106,7 @@ def test_the_peer_itself_agrees_on_the_same_rows(rows, recorded):
     data = {"raster": x, "trial": np.arange(len(x)), "v0": LEVELS[which, 0], "v1": LEVELS[which, 1]}
     found = {"decode v0": [], "ccgp v0": []}
     for seed in range(5):
-        np.random.seed(seed)  # noqa: NPY002  the peer has no other seed
+        np.random.seed(seed)  # noqa: NPY002, TID251  the peer has no other seed
         peer = Decodanda(data=data, conditions={"v0": [0, 1], "v1": [0, 1]}, verbose=False)
         found["decode v0"].append(
             peer.decode(training_fraction=0.75, cross_validations=20, nshuffles=1)[0]["v0"]

@@ -1,4 +1,4 @@
-"""Which null fits how the neurons were recorded: the unit that moves is the unit that is independent."""
+"""Which null fits how neurons were recorded: what moves together was recorded together."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ def choose(population, grid, ratio, *, null=None, held_out="matched") -> Choice:
     null : str or None
         None or "coding_vectors" chooses; the other names in ``NULLS`` insist.
     held_out : str
-        A sign flip over sessions tests deviations from 0.5, and only "matched" has that chance level.
+        A sign flip over sessions tests deviations from 0.5, the chance level of "matched" alone.
 
     Raises
     ------
@@ -58,7 +58,10 @@ def choose(population, grid, ratio, *, null=None, held_out="matched") -> Choice:
     if null in (None, "coding_vectors"):
         return _by_situation(population, grid, ratio, held_out, apart, what)
     if null == "flip" and population.n_units == 1:
-        note = "flips by neuron assume neurons that are independent of one another, in signal and in noise; these were recorded together"
+        note = (
+            "flips by neuron assume neurons that are independent of one another, in signal and in "
+            "noise; these were recorded together"
+        )
         return Choice(
             "flip",
             np.arange(population.n_neurons),
@@ -69,12 +72,14 @@ def choose(population, grid, ratio, *, null=None, held_out="matched") -> Choice:
         _attainable(len(grid), population.n_units)
     if null == "sessions" and (held_out != "matched" or len(able(population)) < MIN_SESSIONS):
         raise ValueError(
-            f"null='sessions' needs held_out='matched' and at least {MIN_SESSIONS} sessions of {MIN_NEURONS} neurons; "
-            f"there are {len(able(population))}, so use null='coding_vectors'"
+            f"null='sessions' needs held_out='matched' and at least {MIN_SESSIONS} sessions of "
+            f"{MIN_NEURONS} neurons; there are {len(able(population))}, so use "
+            "null='coding_vectors'"
         )
     if null == "geometric" and held_out != "matched":
         raise ValueError(
-            "null='geometric' is for held_out='matched' alone, since it does not keep what contexts code; use null='coding_vectors'"
+            "null='geometric' is for held_out='matched' alone, since it does not keep what "
+            "contexts code; use null='coding_vectors'"
         )
     return Choice(null, unit, _text(null, what))
 
@@ -96,8 +101,9 @@ def _by_situation(population, grid, ratio, held_out, apart, what):
     if n_contexts >= 3:
         return Choice("rotate", unit, _text("rotate", what))
     note = (
-        "one population recorded together in two contexts cannot tell an abstract code from a low-dimensional one: both align two "
-        "coding vectors; the p-value rotates the contexts and has little power, and p_if_independent holds only if neurons are independent"
+        "one population recorded together in two contexts cannot tell an abstract code from a "
+        "low-dimensional one: both align two coding vectors; the p-value rotates the contexts "
+        "and has little power, and p_if_independent holds only if neurons are independent"
     )
     return Choice("rotate", unit, _text("rotate", what), (note,), also="flip")
 
@@ -118,7 +124,8 @@ def _smallest_p(n_contexts, n_units):
 def _attainable(n_contexts, n_units):
     if _smallest_p(n_contexts, n_units) > 0.05:
         raise ValueError(
-            f"flips of {n_contexts} contexts in {n_units} sessions have too few patterns for p = 0.05; use null='rotate'"
+            f"flips of {n_contexts} contexts in {n_units} sessions have too few patterns for "
+            "p = 0.05; use null='rotate'"
         )
 
 

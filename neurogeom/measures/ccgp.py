@@ -143,6 +143,7 @@ def ccgp(
             f"{s.population.n_neurons} neurons"
         ),
         convention=f"held_out={held_out}" + (f" across={across}" if across else ""),
+        chance=None if held_out == "any" else 0.5,  # of a named variable: the mean of its null
         direction="higher generalises better; below chance: opposite coding across contexts",
         failed=sum(r["failed"] for r in rows),
         largest_gap=max(r["gap"] for r in rows),

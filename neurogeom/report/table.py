@@ -53,6 +53,8 @@ def _header(tree):
     first = f"{count(n_neurons, 'neuron')} of {count(attrs.get('n_sessions', 1), 'session')}"
     if "n_trials" in ds:
         first += f", {count(ds.sizes['condition'], 'condition')}, {_span(ds['n_trials'].values)}"
+    if "n_observed" in attrs:
+        first += f", {attrs['n_observed']:,} neuron-trials observed"
     return "\n".join([first, _drawn(attrs), *_where(attrs)])
 
 
@@ -179,6 +181,15 @@ def _nulls(tree):
         words = [_null_method(ds), count(draws, "surrogate")] if draws else ["no null was drawn"]
         words += [] if chance is None else [f"chance {chance:g}"]
         yield f"{_SHORT.get(name, name)}: {', '.join(w for w in words if w)}"
+        if "p_if_independent" in ds and "time" not in ds["p_if_independent"].dims:
+            beside = (
+                f"{variable} {p:.3f}"
+                for variable, p in zip(
+                    ds["variable"].values, ds["p_if_independent"].values, strict=True
+                )
+                if np.isfinite(p)
+            )
+            yield f"{_SHORT.get(name, name)}: p if neurons were independent: {', '.join(beside)}"
 
 
 def _null_method(ds):

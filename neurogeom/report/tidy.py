@@ -141,7 +141,8 @@ def _estimates(dataset):
     reasons = dataset.attrs.get("reasons", {})
     for at, place in _cells(estimate):
         row = {"quantity": "estimate", **_place(dataset, place), "value": float(estimate[at])}
-        row["chance"] = float(dataset.attrs.get("chance", np.nan))
+        chance = dataset.attrs.get("chance")
+        row["chance"] = np.nan if chance is None else float(chance)
         row["null_method"] = str(dataset.attrs.get("null_method", ""))
         for name, values in beside.items():
             cell = values[at].item()
