@@ -41,7 +41,8 @@ def recording():
     levels = np.array(list(product([0, 1], repeat=3)))
     which = np.repeat(np.arange(8), 40)
     rng = np.random.default_rng(0)
-    values = (2 * levels[which] - 1) @ rng.normal(size=(3, 200)) * 0.3 + rng.normal(size=(320, 200))
+    signal = (2 * levels[which] - 1) @ rng.normal(size=(3, 200)) * 0.3
+    values = signal + rng.normal(size=(320, 200))
     return values, dict(zip(VARIABLES, levels[which].T, strict=True))
 
 
