@@ -13,9 +13,9 @@ from itertools import product
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from neurogeom.kernels.svm import solve_many, solve_many_primal  # noqa: E402
+from neurogeom.kernels.svm import solve_many, solve_many_primal
 
 
 def trials(n_conditions, n_repeats, n_neurons, signal, seed=0):
