@@ -28,7 +28,7 @@ def seconds(call):
 
 
 def null_of_ccgp(n_null, n_jobs):
-    """Four variables, matched, 10 resamples of 8 x 100 pseudo-trials, 400 neurons recorded apart."""
+    """Four variables, matched, 10 resamples of 8 x 100 pseudo-trials, 400 neurons apart."""
     x = ng.simulate("random", n_neurons=400, n_trials=12, apart=True, n_truth=0, seed=0)
     options = {"contrasts": ["a:b"], "n_resamples": 10, "n_pseudo": 100, "target": "none"}
     ng.ccgp(x, VARIABLES, n_null=2, n_jobs=n_jobs, **options)
