@@ -168,8 +168,8 @@ def _notes(p, min_trials, n_empty):
         )
     if p.n_constant:
         notes.append(
-            f"{p.n_constant} neurons have the same activity on every trial: they are counted, "
-            "and have no say"
+            f"neurons with the same activity on every trial: {p.n_constant}; they are counted, and "
+            "have no say"
         )
     if p.n_groups > 1:
         notes.append(
