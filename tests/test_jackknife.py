@@ -15,6 +15,7 @@ from neurogeom.engine.jackknife import (
     deletions,
     of_columns,
     of_rows,
+    spread,
     trials_of,
 )
 from neurogeom.engine.problems import Problems, held_out_pairs, within
@@ -39,9 +40,11 @@ def softened_by_hand(train, train_condition, test, test_condition, side):
     )
 
 
-def test_a_trial_left_out_is_a_trial_that_was_never_recorded():
-    """Rows are taken out of training and of testing, splits and scaling stay: every replicate."""
-    experiment = asked(session(n_neurons=20, n_trials=5))
+@pytest.mark.parametrize("n_trials", [5, 14])
+def test_a_trial_left_out_is_a_trial_that_was_never_recorded(n_trials):
+    """Rows are taken out of training and of testing, splits and scaling stay: single trials of
+    few, one of every condition of many."""
+    experiment = asked(session(n_neurons=20, n_trials=n_trials))
     left_out = trials_of(experiment.population)
     jackknife = Jackknife(experiment, 8)
     replicates = jackknife.without_trials(left_out)
@@ -262,6 +265,23 @@ def test_many_sessions_are_dealt_to_ten_groups_of_equal_size():
     group = intervals.random_groups(23, intervals.MOST_UNITS, seed=1)
     assert set(np.bincount(group)) == {2, 3}
     assert not np.array_equal(group, intervals.random_groups(23, intervals.MOST_UNITS, seed=2))
+
+
+def test_population_varies_at_least_as_much_as_the_recording_of_its_neurons():
+    """Noise shared by neurons, off the direction of the code, turns the readout alike in all."""
+    private = session(40, 20, seed=3)
+    rng = np.random.default_rng(0)
+    direction = rng.standard_normal(40)
+    shared = private + 8.0 * rng.standard_normal((80, 1)) * direction / np.linalg.norm(direction)
+    for x, longer in ((private, False), (shared, True)):
+        experiment = asked(x, sides=SIDES[:1])
+        group = intervals.random_groups(40, 20, seed=0)
+        values = Jackknife(experiment, 8).without_neurons(group, soft=True)
+        neurons = spread(values) + Jackknife(experiment, 8).score_variance()
+        trials, _ = intervals._of_trials(experiment)
+        found, df = intervals._of_neurons(experiment, seed=0)
+        np.testing.assert_allclose(found, np.maximum(neurons, trials), atol=EXACT)
+        assert (df, found[0] > neurons[0]) == (19, longer)
 
 
 def test_perfect_and_reversed_readouts_get_the_bound_of_wilson():

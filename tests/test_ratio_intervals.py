@@ -132,3 +132,17 @@ def test_blocks_leave_the_noise_of_a_ratio_unknown():
         result.attrs["interval_reasons"]["a"]
         == "trials in blocks leave the noise of this score unknown"
     )
+
+
+@pytest.mark.parametrize("shared", [0.0, 1.0])
+def test_shared_noise_makes_the_bootstrap_over_neurons_longer(shared):
+    rng = np.random.default_rng(1)
+    x = recording(unstructured(8, 40, 0, 0.5), 20, seed=3)
+    x = x + shared * rng.standard_normal((160, 1)) * rng.uniform(0.5, 1.5, 40)
+    p, top, bottom, forms, standard = scored(x)
+    found = ratio_intervals.ratio(top, bottom, p, forms=forms, inverse=standard.inverse)
+    low, high = ratio_intervals.bca(top, bottom, seed=0)
+    estimate = top.sum() / bottom.sum()
+    longer = (found.high[0] - estimate) / (high - estimate)
+    assert (estimate - found.low[0]) / (estimate - low) == pytest.approx(longer)
+    assert longer > 1.2 if shared else 1 <= longer < 1.1

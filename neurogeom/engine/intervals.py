@@ -3,8 +3,9 @@
 All are centred on the ordinary estimate and use a quantile of Student's t. Their variances:
 
 - recording: softened jackknife over trials (or blocks);
-- population, neurons recorded together: softened jackknife over groups of neurons, the spread of
-  the test trials' scores, and what noise shared by neurons adds;
+- population, neurons recorded together: softened jackknife over groups of neurons plus the spread
+  of the test trials' scores, and no less than that of the recording, which alone holds noise that
+  neurons share;
 - population of neurons recorded apart, sessions, animals: ordinary jackknife over these units,
   all draws unchanged. The sum of squared deviations, without the factor (n - 1) / n, is on average
   no smaller than the variance (Efron & Stein 1981, Ann Stat 9:586), and that of a pseudo-population
@@ -14,22 +15,20 @@ None is an interval for the accuracy with endless training trials. Not offered: 
 resamples, a binomial over all splits, percentiles of a bootstrap: they cover 0 to 80 %.
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from .experiment import Joint
-from .jackknife import Jackknife, trials_of
+from .jackknife import Jackknife, spread, trials_of
 from .resampling import N_FOLDS
-from .targets import aim
+from .targets import FEW_TRIALS, aim
 
 N_NEURON_GROUPS = 20
 MOST_UNITS = 10  # groups to which more sessions, or neurons recorded apart, are dealt
-MOST_SPLITS = 8  # resamples in a jackknife of real trials
-MOST_DRAWS = 20  # and of a pseudo-population
+MOST_SPLITS = 12  # resamples in a jackknife of real trials
+MOST_DRAWS = 20  # and elsewhere
 LEAST_DRAWS = 6
-MIN_SHARED = 8  # trials a condition from which on noise that neurons share can be told from chance
 
 
 class Interval(NamedTuple):
@@ -86,35 +85,27 @@ def _variance(experiment, goal, seed):
 
 def _of_trials(experiment):
     left_out = trials_of(experiment.population)
-    values = Jackknife(experiment, MOST_SPLITS).without_trials(left_out)
+    values = Jackknife(experiment, _n_splits(experiment)).without_trials(left_out)
     return left_out.variance(values), left_out.df
 
 
 def _of_neurons(experiment, seed):
-    population = experiment.population
-    jackknife = Jackknife(experiment, MOST_SPLITS)
-    group = random_groups(population.n_neurons, N_NEURON_GROUPS, seed)
-    values = jackknife.without_neurons(group, soft=True)
-    n = len(values)
-    variance = (n - 1) / n * ((values - values.mean(axis=0)) ** 2).sum(axis=0)
-    variance = variance + jackknife.score_variance()
-    if population.counts.min() >= MIN_SHARED:
-        shared = _of_trials(experiment)[0] - _of_trials(_shuffled_neurons(experiment, seed))[0]
-        variance = variance + np.maximum(0.0, shared)
-    return variance, n - 1
+    group = random_groups(experiment.population.n_neurons, N_NEURON_GROUPS, seed)
+    values = Jackknife(experiment, _n_splits(experiment)).without_neurons(group, soft=True)
+    variance = spread(values) + Jackknife(experiment, MOST_DRAWS).score_variance()
+    if experiment.population.counts.min() >= FEW_TRIALS:  # below, that over trials is too large
+        variance = np.maximum(variance, _of_trials(experiment)[0])
+    return variance, len(values) - 1
+
+
+def _n_splits(experiment):
+    return MOST_SPLITS if experiment.population.counts.min() >= FEW_TRIALS else MOST_DRAWS
 
 
 def random_groups(n, n_groups, seed):
     """Units dealt to groups of equal size as far as possible, int (unit,)."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(6,)))
     return rng.permutation(np.arange(n) % min(n_groups, n))
-
-
-def _shuffled_neurons(experiment, seed):
-    """The same experiment with trials permuted within condition, for every neuron on its own."""
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(7,)))
-    draws = replace(experiment.draws, population=experiment.population.shuffled_neurons(rng))
-    return replace(experiment, draws=draws)
 
 
 def _around(estimate, variance, df, goal, population):
