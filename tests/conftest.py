@@ -26,7 +26,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     """Leave out the tests that were not asked for: --slow or -m slow, -m peers."""
     asked = config.option.markexpr or ""
-    kept_out = {"slow": not config.getoption("--slow") and "slow" not in asked}
+    kept_out = {"slow": not config.getoption("--slow", default=False) and "slow" not in asked}
     kept_out["peers"] = "peers" not in asked
     names = [name for name, out in kept_out.items() if out]
     left = [item for item in items if any(item.get_closest_marker(name) for name in names)]
