@@ -48,7 +48,7 @@ def half_lost(n_neurons=30):
         (
             session(12),
             "population",
-            "12 neurons are fewer than the 20 that an interval over population needs",
+            "12 neurons are fewer than the 30 that this interval over population needs",
         ),
         (
             sessions(2, n_neurons=15),
@@ -62,19 +62,19 @@ def half_lost(n_neurons=30):
         ),
         (sessions(5, animals="mno--"), "animals", "3 animals are named, of 3"),
         (
-            sessions(4),
+            sessions(4, n_neurons=8),
             "population",
             "neurons of several sessions have no interval over neurons whose coverage is",
         ),
         (
-            sessions(4),
+            sessions(4, n_neurons=8),
             "recording",
             "trials of a pseudo-population have no interval whose coverage is known",
         ),
         (
             sessions(6, n_neurons=3),
             "sessions",
-            "18 neurons are fewer than the 20 that an interval over sessions",
+            "18 neurons are fewer than the 30 that this interval over sessions",
         ),
         (session(30, 3), None, "3 trials in a condition are fewer than the 4 needed"),
         (
@@ -108,8 +108,19 @@ def _observed(x):
     return experiment, experiment.observe()
 
 
+def test_few_neurons_have_no_population_where_conditions_are_held_out():
+    """30 suffice for decoding; for CCGP the interval falls back to the recording, and says so."""
+    x, options = session(30), {"n_null": 0, "readout": "nearest_mean"}
+    decoded, generalised = ng.decoding(x, ["a", "b"], **options), ng.ccgp(x, ["a", "b"], **options)
+    assert all(t.startswith("population: ") for t in decoded.interval_target.values)
+    assert all(t.startswith("recording: ") for t in generalised.interval_target.values)
+    refused = ng.ccgp(x, ["a", "b"], target="population", **options)
+    assert np.isnan(refused.interval).all()
+    assert "30 neurons are fewer than the 50" in refused.attrs["interval_reasons"]["a"]
+
+
 def test_when_nothing_can_be_given_every_reason_is_named():
-    reason = aim(gathered(sessions(4), "ab")[1]).reason
+    reason = aim(gathered(sessions(4, n_neurons=8), "ab")[1]).reason
     assert [word in reason for word in ("animals", "4 sessions", "several sessions", "pseudo")] == [
         True
     ] * 4
@@ -156,7 +167,6 @@ def test_one_block_that_holds_all_training_trials_is_refused():
     ("x", "words"),
     [
         (session(30, 5), "with 5 trials in a condition the interval is wide"),
-        (session(30, 9), "with 30 neurons coverage can fall to 0.90"),
         (sessions(6, animals="mmnnoo"), "with 3 animals the interval is wide"),
         (
             [session(30, 9, session="big"), *sessions(5, n_trials=9)],

@@ -4,8 +4,8 @@ All are centred on the ordinary estimate and use a quantile of Student's t. Thei
 
 - recording: softened jackknife over trials (or blocks);
 - population, neurons recorded together: softened jackknife over groups of neurons plus the spread
-  of the test trials' scores, and no less than that of the recording, which alone holds noise that
-  neurons share;
+  of the test trials' scores; where conditions are held out, no less than that of the recording,
+  which alone holds noise that neurons share (where trials are, coverage does not need it);
 - population of neurons recorded apart, sessions, animals: ordinary jackknife over these units,
   all draws unchanged. The sum of squared deviations, without the factor (n - 1) / n, is on average
   no smaller than the variance (Efron & Stein 1981, Ann Stat 9:586), and that of a pseudo-population
@@ -22,7 +22,7 @@ import numpy as np
 from .experiment import Joint
 from .jackknife import Jackknife, spread, trials_of
 from .resampling import N_FOLDS
-from .targets import FEW_TRIALS, aim
+from .targets import FEW_TRIALS, MIN_HELD_OUT, MIN_NEURONS, aim
 
 N_NEURON_GROUPS = 20
 MOST_UNITS = 10  # groups to which more sessions, or neurons recorded apart, are dealt
@@ -50,7 +50,8 @@ def refused(reason, n_estimates=1) -> Interval:
 def accuracy(experiment, outcome, *, target=None, seed=0) -> Interval:
     """The interval of every average of an experiment (see the module for what it covers)."""
     estimate = experiment.average(outcome)[0]
-    goal = aim(experiment.population, target)
+    held_out = _conditions_held_out(experiment)
+    goal = aim(experiment.population, target, MIN_HELD_OUT if held_out else MIN_NEURONS)
     reason = goal.reason or _unfit(experiment)
     if reason:
         return refused(reason, len(estimate))
@@ -93,9 +94,16 @@ def _of_neurons(experiment, seed):
     group = random_groups(experiment.population.n_neurons, N_NEURON_GROUPS, seed)
     values = Jackknife(experiment, _n_splits(experiment)).without_neurons(group, soft=True)
     variance = spread(values) + Jackknife(experiment, MOST_DRAWS).score_variance()
-    if experiment.population.counts.min() >= FEW_TRIALS:  # below, that over trials is too large
+    enough = (
+        experiment.population.counts.min() >= FEW_TRIALS
+    )  # below, that over trials is too large
+    if enough and _conditions_held_out(experiment):
         variance = np.maximum(variance, _of_trials(experiment)[0])
     return variance, len(values) - 1
+
+
+def _conditions_held_out(experiment):
+    return not (experiment.problems.trained & experiment.problems.tested).any()
 
 
 def _n_splits(experiment):
