@@ -301,6 +301,8 @@ def _units(groups):
     Groups of one session that share more than half of their trials were recorded together (a neuron
     lost half way through is still one of its session); the others were recorded apart.
     """
+    if len(groups) == 1:
+        return np.zeros(1, int)
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 

@@ -118,11 +118,18 @@ def over_time(measure):
     """Let a measure of (trial, neuron) take (trial, neuron, time): every window, one correction.
 
     The surrogates of all windows are drawn alike, so the largest deviation over time and questions
-    corrects for both.
+    corrects for both. BLAS is pinned to one thread around the whole: two threads of it are slower
+    on matrices of this size, fight with the workers, and may change the last bits.
     """
 
     @wraps(measure)
     def wrapped(x, variables, **options):
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, user_api="blas"):
+            return windowed(x, variables, **options)
+
+    def windowed(x, variables, **options):
         sessions = x if isinstance(x, list | tuple) else [x]
         timed = ["time" in getattr(s, "dims", ()) for s in sessions]
         if not any(timed):
