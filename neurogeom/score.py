@@ -9,7 +9,7 @@ import xarray as xr
 from . import activity as container
 from ._version import __version__
 from .design import EMPTY, variable_names
-from .engine.setting import setting
+from .engine.setting import NothingToAsk, setting
 from .measures.ccgp import ccgp
 from .measures.decoding import decoding
 from .measures.parallelism import parallelism
@@ -31,7 +31,7 @@ RESAMPLED = {"readout", "n_resamples", "n_pseudo"}
 SHARED = {"contrasts", "min_trials", "n_null", "target", "scale", "empty", "seed", "n_jobs"}
 
 
-def score(x, variables, *, measures=tuple(MEASURES), progress=None, **options) -> xr.DataTree:
+def score(x, variables, *, measures=None, progress=None, **options) -> xr.DataTree:
     """What is the geometry of this population, and how sure is each number?
 
     Parameters
@@ -40,8 +40,9 @@ def score(x, variables, *, measures=tuple(MEASURES), progress=None, **options) -
         Sessions of a recording, or the activations of a network.
     variables : list of str, or mapping name -> {level: values}
         Task variables, crossed.
-    measures : sequence of str
-        From "decoding", "ccgp", "shattering" and "parallelism".
+    measures : sequence of str, optional
+        From "decoding", "ccgp", "shattering" and "parallelism". All by default, less those that the
+        variables leave without a question (``population`` notes them).
     progress : callable(measure, done), optional
         Told how many surrogates of a measure were done since it was last told.
     **options
@@ -69,6 +70,8 @@ def score(x, variables, *, measures=tuple(MEASURES), progress=None, **options) -
     >>> sorted(tree.children)
     ['ccgp', 'decoding', 'population']
     """
+    named = measures is not None
+    measures = list(MEASURES) if measures is None else measures
     measures = [measures] if isinstance(measures, str) else list(measures)
     unknown = [m for m in measures if m not in MEASURES]
     if unknown or not measures:
@@ -87,12 +90,13 @@ def score(x, variables, *, measures=tuple(MEASURES), progress=None, **options) -
     started = time.monotonic()
     for name in measures:
         own = SHARED | OWN[name] | (set() if name == "parallelism" else RESAMPLED)
-        groups[name] = MEASURES[name](
-            sessions,
-            variables,
-            **{k: v for k, v in options.items() if k in own},
-            **_told(name, progress),
-        )
+        given = {k: v for k, v in options.items() if k in own} | _told(name, progress)
+        try:
+            groups[name] = MEASURES[name](sessions, variables, **given)
+        except NothingToAsk as error:
+            if named:
+                raise
+            groups["population"].attrs["notes"].append(f"no {name}: {error}")
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = {
         "version": __version__,

@@ -250,3 +250,14 @@ def test_errors_say_what_is_wrong_and_what_to_do(options, error, message):
 def test_one_session_twice_is_refused():
     with pytest.raises(ValueError, match="s1"):
         ng.score([one(), one()], NAMES, **QUICK)
+
+
+def test_one_variable_is_decoded_and_the_rest_is_noted():
+    """A lone variable has no second context: that is a note, unless the measure was asked for."""
+    x = ng.simulate("cube", n_variables=2, n_neurons=10, n_trials=8, n_truth=0, seed=0)
+    tree = ng.score(x, ["a"], n_null=0, n_resamples=4)
+    assert set(tree.children) == {"population", "decoding"}
+    notes = " ".join(tree["population"].attrs["notes"])
+    assert all(f"no {name}: " in notes for name in ("ccgp", "shattering", "parallelism"))
+    with pytest.raises(ValueError, match="CCGP has nothing to generalise across"):
+        ng.score(x, ["a"], measures=["ccgp"], n_null=0)

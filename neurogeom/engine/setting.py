@@ -20,6 +20,10 @@ from .resampling import n_pseudo_trials, resamples
 SCALES = ("resample", "split", "none")
 
 
+class NothingToAsk(ValueError):
+    """These variables leave a measure without a question: no second context or dichotomy."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """Design and population of one call of a measure, with the options that its result records."""

@@ -12,7 +12,7 @@ from ..engine.choice import choose
 from ..engine.experiment import Draws, Experiment
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.problems import Problems, held_out_pairs
-from ..engine.setting import Setting, over_time, setting
+from ..engine.setting import NothingToAsk, Setting, over_time, setting
 
 
 @over_time
@@ -126,7 +126,7 @@ def ccgp(
     )
     asked = [_problems(s.design, t, held_out, across) for t in targets]
     if not any(a.problems for a in asked):
-        raise ValueError(
+        raise NothingToAsk(
             f"CCGP has nothing to generalise across: {asked[0].reason}; name another variable"
         )
     options = {"n_jobs": n_jobs, "progress": progress}

@@ -7,7 +7,7 @@ from ..engine import by_session, intervals, nulls
 from ..engine.choice import able, choose
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.ratio_intervals import ratio
-from ..engine.setting import over_time, setting
+from ..engine.setting import NothingToAsk, over_time, setting
 from ..formulas import parallelism as formulas
 
 UNUSABLE, DOUBTFUL = 0.15, 0.3  # reliability
@@ -96,7 +96,7 @@ def parallelism(
         )
     targets, standard = s.targets(), nulls.standardised(s.population, scale)
     if all(t.grid is None or len(t.grid) < 2 for t in targets):
-        raise ValueError(
+        raise NothingToAsk(
             f"the parallelism score of {targets[0].name!r} needs a second context; "
             "name another variable"
         )

@@ -8,7 +8,7 @@ from ..engine import intervals, nulls
 from ..engine.experiment import Experiment
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.problems import within
-from ..engine.setting import over_time, setting
+from ..engine.setting import NothingToAsk, over_time, setting
 
 ALPHA = 0.05
 
@@ -93,7 +93,7 @@ def shattering(
     if null not in (None, "labels"):
         raise ValueError(f"null={null!r} is unknown for shattering; choose from ['labels']")
     if s.design.n_conditions < 3:
-        raise ValueError(
+        raise NothingToAsk(
             "two conditions have one dichotomy alone; name another variable, or use decoding"
         )
     names, sides, total = balanced_dichotomies(s.design, max_dichotomies=max_dichotomies, seed=seed)
