@@ -2,7 +2,7 @@
 
 Every row is CPU time of one core per support vector machine, the Gram matrix included, best of a
 few repeats; scikit-learn fits a few of the same problems at its default tolerance. Ratios of one
-row are to be trusted, times only on a quiet machine. Run ``python benchmarks/solver.py``.
+row are to be trusted, times only on a quiet machine. Run ``python benchmarks/bench_solver.py``.
 """
 
 import os
