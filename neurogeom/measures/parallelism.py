@@ -77,6 +77,15 @@ def parallelism(
     >>> result = ng.parallelism(x, ["a", "b", "c"], n_null=19)
     >>> bool((result.estimate > 0.8).all())
     True
+
+    Notes
+    -----
+    Measured as for :func:`neurogeom.ccgp` (``benchmarks/findings``): mean rejection at nominal 0.05
+    is 0.052 for neurons recorded apart and 0.043 to 0.045 for neurons recorded together; no cell
+    has an exact 99 % lower limit above 0.05. Conservative: 40 neurons with strong contexts and
+    unequal baselines, recorded in three sessions (4 conditions) or in one (8 conditions, 5 trials).
+    Power where the true CCGP is 0.65 and 0.75: 0.31 and 0.72 (4 conditions, recorded apart), 0.57
+    and 0.95 (8 conditions).
     """
     s = setting(
         x,
