@@ -52,14 +52,14 @@ CELLS = {
     "sessions 5x20 n12 C4": (World(20, 5, shared=True), MANY, MEAN, 500),
     "sessions 10x10 n12 C4 apart": (World(10, 10, apart=True), MANY, MEAN, 500),
     "sessions 20x5 n12 C4": (World(5, 20, shared=True), MANY, MEAN, 300),
-    "sessions 10x2 n12 C4": (World(2, 10, shared=True), MANY, MEAN, 300),
+    "sessions 10x3 n12 C4": (World(3, 10, shared=True), MANY, MEAN, 300),
     "sessions 10x10 n5 C4": (World(10, 10, trials=5, shared=True), MANY, MEAN, 300),
     "sessions 10x10 n40 C4": (World(10, 10, trials=40, shared=True), MANY, MEAN, 300),
     "sessions 10x10 n12 C8": (World(10, 10, conditions=8, shared=True), MANY, MEAN, 300),
     "sessions 10x10 n12 C4 svm": (World(10, 10, shared=True), MANY, "svm", 100),
-    "animals 3x3x10 n12 C4 d3": (World(10, 9, d=3.0, animals=3, shared=True), ANIMALS, MEAN, 200),
-    "animals 4x3x10 n12 C4 d3": (World(10, 12, d=3.0, animals=4, shared=True), ANIMALS, MEAN, 200),
-    "animals 6x3x10 n12 C4 d3": (World(10, 18, d=3.0, animals=6, shared=True), ANIMALS, MEAN, 200),
+    "animals 3x3x10 n12 C4 d3": (World(10, 9, d=3.0, animals=3, shared=True), ANIMALS, MEAN, 300),
+    "animals 4x3x10 n12 C4 d3": (World(10, 12, d=3.0, animals=4, shared=True), ANIMALS, MEAN, 300),
+    "animals 6x3x10 n12 C4 d3": (World(10, 18, d=3.0, animals=6, shared=True), ANIMALS, MEAN, 300),
 }
 
 

@@ -16,7 +16,6 @@ import calibration_intervals as calibration
 from interval_worlds import World
 
 from neurogeom.engine import ratio_intervals
-from neurogeom.engine.jackknife import Jackknife, trials_of
 from neurogeom.engine.nulls import standardised
 from neurogeom.measures.parallelism import contributions
 
@@ -145,21 +144,3 @@ def test_noise_that_neurons_share_is_in_the_interval_of_parallelism():
     low, high = limits(sum(with_noise), n)
     assert low <= HIGHEST
     assert high >= LOWEST
-
-
-def test_adding_the_whole_trial_jackknife_to_the_neurons_would_count_private_noise_twice():
-    """What trials add beyond private noise is near 0 where there is no shared noise."""
-    world, extra, whole = World(), [], []
-    for k in range(20):
-        rng = world.rng(k)
-        population = world.population(world.record(world.neurons(rng), rng))
-        shuffled = population.shuffled_neurons(rng)
-        pair = []
-        for p in (population, shuffled):
-            experiment = world.experiments(p, "nearest_mean", k, n_resamples=8)[1]
-            left_out = trials_of(p)
-            values = Jackknife(experiment, 8).without_trials(left_out)
-            pair.append(left_out.variance(values)[0])
-        extra.append(pair[0] - pair[1])
-        whole.append(pair[0])
-    assert abs(np.mean(extra)) < 0.25 * np.mean(whole)

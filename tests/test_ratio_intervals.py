@@ -146,3 +146,14 @@ def test_shared_noise_makes_the_bootstrap_over_neurons_longer(shared):
     longer = (found.high[0] - estimate) / (high - estimate)
     assert (estimate - found.low[0]) / (estimate - low) == pytest.approx(longer)
     assert longer > 1.2 if shared else 1 <= longer < 1.1
+
+
+def test_few_trials_leave_the_noise_of_a_recording_unknown():
+    """Those few scores that are defined at 5 trials have lucky denominators: 0.87 of them cover."""
+    x = recording(unstructured(8, 30, 0), 6)
+    result = ng.parallelism(x, ["a", "b", "c"], n_null=0, target="recording")
+    words = "6 trials in a condition are fewer than the 8 that it needs"
+    assert result.attrs["interval_reasons"]["a"] == words
+    assert np.isfinite(
+        ng.parallelism(x, ["a", "b", "c"], n_null=0).interval.sel(variable="a")
+    ).all()

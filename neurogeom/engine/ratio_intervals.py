@@ -16,7 +16,7 @@ sound, unlike that of accuracies. Spread over pseudo-population draws is 0 here 
 import numpy as np
 
 from .intervals import Interval, refused
-from .targets import aim
+from .targets import FEW_TRIALS, aim
 
 N_BOOTSTRAP = 2000
 LEAST_LEFT = 0.1  # of the denominator to the other sessions; noise can leave less than nothing
@@ -40,8 +40,11 @@ def ratio(top, bottom, population, *, forms, inverse, target=None, seed=0) -> In
     goal = aim(population, target)
     if goal.reason:
         return refused(goal.reason)
+    n = population.counts.min()
     if not bottom.sum() > 0:
         return refused("trial noise exceeds the signal, and the score is undefined")
+    if goal.kind == "recording" and n < FEW_TRIALS:
+        return refused(f"{n} trials in a condition are fewer than the {FEW_TRIALS} that it needs")
     if goal.kind in ("sessions", "animals"):
         return _over_units(np.bincount(goal.unit, top), np.bincount(goal.unit, bottom), goal)
     estimate = top.sum() / bottom.sum()
