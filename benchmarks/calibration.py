@@ -63,7 +63,7 @@ def add_power(rows, cell, options, pool):
         for row in rows:
             tag = str(int(100 * target))
             row[f"power_{tag}"] = round(float(np.mean([rejects(f[row["rule"]]) for f in found])), 4)
-            row[f"true_{tag}"] = round(float(mean), 4)
+            row[f"ccgp_{tag}"] = round(float(mean), 4)
             row[f"cosine_{tag}"], row[f"stretch_{tag}"] = (
                 round(code["cosine"], 3),
                 round(code["stretch"], 3),

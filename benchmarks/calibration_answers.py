@@ -57,8 +57,7 @@ class Kept:
 class DataSet:
     """One data set: population, setting and what the rules share."""
 
-    def __init__(self, cell, values, number, readout, resamples):
-        seed = number % SEEDS
+    def __init__(self, cell, values, seed, readout, resamples):
         design, population = data.population(cell, values)
         self.setting = Setting(
             design,
@@ -195,7 +194,7 @@ def scores(means, groups):
 
 def nulls_of(cell, number, readout, resamples, **code):
     """{rule: (estimate, p, method, above)} of one data set."""
-    one = DataSet(cell, data.draw(cell, number, **code), number, readout, resamples)
+    one = DataSet(cell, data.draw(cell, number, **code), number % SEEDS, readout, resamples)
     target = one.setting.targets()[0]
     return {rule: summary(*found) for rule, found in one.all_rules(target).items()}
 
@@ -208,7 +207,8 @@ def decoding_of(cell, number, readout, resamples, **code):
 
 def familywise_of(cell, number, readout, resamples, **code):
     """{rule: ...} where p is the smallest corrected p over all variables."""
-    one = DataSet(cell, data.draw(cell, number, **code), number, readout, resamples)
+    seed = number if cell.codes == "nothing" else number % SEEDS
+    one = DataSet(cell, data.draw(cell, number, **code), seed, readout, resamples)
     if cell.codes == "nothing":
         found = [{"decoding": one.decoding(t)} for t in one.setting.targets()]
     else:

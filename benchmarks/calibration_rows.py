@@ -24,7 +24,7 @@ COLUMNS = [
         "high99",
     ),
     *("verdict", "above", "mean_estimate", "sd_estimate", "null_methods"),
-    *(f"{w}_{int(100 * t)}" for t in TARGETS for w in ("power", "true", "cosine", "stretch")),
+    *(f"{w}_{int(100 * t)}" for t in TARGETS for w in ("power", "ccgp", "cosine", "stretch")),
     "power_datasets",
 ]
 
