@@ -11,8 +11,9 @@ All are centred on the ordinary estimate and use a quantile of Student's t. Thei
   no smaller than the variance (Efron & Stein 1981, Ann Stat 9:586), and that of a pseudo-population
   hardly falls with the number of units, since its test trials do not become more.
 
-None is an interval for the accuracy with endless training trials. Not offered: the spread over
-resamples, a binomial over all splits, percentiles of a bootstrap: they cover 0 to 80 %.
+None is an interval for the accuracy with endless training trials. Not offered: the standard error
+over resamples, a binomial over all splits, percentiles of a bootstrap, which cover 0 to 80 %; nor
+the spread over draws with replacement, which covers 99 %.
 """
 
 from typing import NamedTuple
