@@ -97,10 +97,10 @@ def ccgp(
     Matched pairs of a contrast: it takes the place of the last variable that it can replace, and
     the variables left over (``contexts``) are what a pair agrees in.
 
-    Measured on random geometry, nominal 0.05 two-sided, nearest mean, 60 to 500 data sets a cell of
-    conditions, neurons, trials, separation, context strength and baselines
-    (``benchmarks/findings``): mean rejection 0.049 for neurons recorded apart, 0.035 (sign flips,
-    matched) and 0.050 (any) for eight sessions, 0.047 for three and 0.045 for one; no cell has an
+    Measured on random geometry, nominal 0.05 two-sided, nearest mean, 60 to 3000 data sets a cell
+    of conditions, neurons, trials, separation, context strength and baselines
+    (``benchmarks/findings``): mean rejection 0.048 for neurons recorded apart, 0.035 (sign flips,
+    matched) and 0.050 (any) for eight sessions, 0.046 for three and 0.045 for one; no cell has an
     exact 99 % lower limit above 0.05. Conservative (upper limit below 0.05): three sessions with 40
     neurons, 4 conditions, strong contexts and unequal baselines. Power at a true CCGP of 0.65 and
     0.75: 0.23 and 0.52 (4 conditions, recorded apart), 0.46 and 0.86 (8 conditions); for one
