@@ -7,7 +7,9 @@ import naive
 import numpy as np
 import pytest
 
+from neurogeom.kernels import svm_dual, svm_primal
 from neurogeom.kernels.svm import solve_many, solve_many_primal
+from neurogeom.kernels.workspace import COST, LABEL, A, F, workspace
 
 N_CONDITIONS = 8
 ALL = np.array([s for s in product([1, -1], repeat=8) if sum(s) == 0 and s[0] == 1], np.int8)
@@ -175,6 +177,42 @@ def test_a_guess_of_the_support_changes_the_steps_alone(n_problems):
     np.testing.assert_allclose(nothing, cold, atol=1e-11)
     assert (fewer == 1).all()
     assert steps.max() > 1
+
+
+# --- what is said of a solution -------------------------------------------------------------------
+
+
+def test_the_gap_is_primal_less_dual_and_bounds_the_distance_to_the_minimum():
+    """At points that are no solution; a gap of 0 would pass every other test."""
+    x, offsets = trials(3, 10, signal=0.2)
+    y, m, C = labels(ALL[0], offsets), len(x), 0.5
+    kernel, cost = x @ x.T + 1, np.linspace(0.5, 1.5, m)  # weights, as 2 C is 1
+    best = objective(naive.svm(x, y, cost, C), x, y, cost, C)
+    for seed in range(5):
+        a = y * np.random.default_rng(seed).exponential(0.02, m)
+        w = np.append(a @ x, a.sum())
+        f = x @ w[:-1] + w[-1]
+        primal = objective(w, x, y, cost, C)
+        work = workspace(m, N_CONDITIONS)
+        work.vectors[[COST, LABEL, A, F], :m] = cost, y, a, f
+        dual = y @ a - a @ kernel @ a / 2 - (a**2 / cost).sum() / 2
+        np.testing.assert_allclose(svm_dual._gap(m, work), 1 - dual / primal)
+        assert dual <= best <= primal
+        design = np.column_stack([x, np.ones(m)])
+        alpha = cost * np.maximum(0, 1 - y * f)  # of the weights the dual point is their own
+        dual = alpha.sum() - alpha * y @ kernel @ (alpha * y) / 2 - (alpha**2 / cost).sum() / 2
+        np.testing.assert_allclose(svm_primal._gap(design, cost, y, f, w), 1 - dual / primal)
+        assert dual <= best
+
+
+@pytest.mark.parametrize("n_problems", [1, 35], ids=["systems", "shared inverse"])
+def test_not_a_number_never_reads_as_converged(n_problems):
+    """Inputs are checked above the kernels; what slips through must neither hang nor pass."""
+    x, offsets = trials(3, 10)
+    x[5, 2] = np.nan
+    sign, one = ALL[:n_problems], np.ones((n_problems, N_CONDITIONS))
+    assert not solve(x, offsets, sign, 1.0)[3].any()
+    assert not solve_many_primal(x, offsets, sign, one, 1.0)[3].any()
 
 
 # --- invariances --------------------------------------------------------------------------------

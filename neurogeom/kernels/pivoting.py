@@ -7,62 +7,41 @@ A set that changes by a few trials is followed by their Schur complement in the 
 there; trials that return cost nothing.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from .factor import add_products, backward, cholesky, divide, forward
 from .jit import njit
+from .workspace import (
+    A_NEW,
+    ACTIVE,
+    BASE,
+    CHANGED,
+    COLUMN,
+    COST,
+    F_NEW,
+    FACTOR,
+    LABEL,
+    PLACE,
+    REDUCED,
+    RIGHT,
+    ROW,
+    SCALE,
+    SCHUR,
+    SIGNED,
+    SLOT,
+    SMALL,
+    SOME,
+    A,
+    F,
+    U,
+    X,
+    Z,
+)
 
 PIVOTS = 12  # steps of phase 1; it is left before when the violations stop falling
 MAX_STEPS = 300
 SLACK = 1e-10  # a margin this near to its bound does not violate it
 WORSE = 0.7  # the worse violations are those above this part of their mean
-
-# Rows of Workspace.vectors, per trial: cost c and label y; right-hand side r; coefficients and
-# decision values of the present step and of the next; u. Per row of the factored system: r once
-# through the factor; 1 / diagonal of the factor; and two to solve in.
-COST, LABEL, RIGHT, A, F, A_NEW, F_NEW, U, REDUCED, SCALE, X, Z = range(12)
-# Rows of Workspace.indices: rows of the Gram matrix; trials in the factored system, and their place
-# there by trial, else -1; trials that entered or left since, and their slot by trial, else -1;
-# those of them that count now; trials in the order of coordinate descent, and where their rows are;
-# rows where u is not 0.
-ROW, BASE, PLACE, CHANGED, SLOT, ACTIVE, VISIT, WHERE, SOME = range(9)
-# Workspace.squares: P; the lower factor of the system; columns of the trials that changed, once
-# through the factor; what they add to the system; the factor of that, and its signed columns.
-INVERSE, FACTOR, COLUMN, SCHUR, SMALL, SIGNED = range(6)
-
-
-class Workspace(NamedTuple):
-    """Buffers for one training set of m trials, on their leading parts."""
-
-    vectors: np.ndarray  # float64 (12, m + 3)
-    indices: np.ndarray  # int64 (9, m + 3)
-    squares: np.ndarray  # float64 (6, m + 3, m + 3); memory that is never touched costs nothing
-    rough: np.ndarray  # float32 (m, m), P, rows in the order of visits
-    ridge: np.ndarray  # float64 (condition, m), P times the indicator of each condition
-    inside: np.ndarray  # bool (m,), I
-    runs: np.ndarray  # int64 (n, 3), see add_rows; the last is that of P
-
-
-class Problems(NamedTuple):
-    """What the problems of one call have in common."""
-
-    gram: np.ndarray  # float64 (trial, trial)
-    rough: np.ndarray  # the same in float32, rows in the order of visits
-    order: np.ndarray  # int64 (trial,), that order
-    condition: np.ndarray  # int64 (trial,)
-    sign: np.ndarray  # int8 (problem, condition)
-    guess: np.ndarray  # bool (problem, trial), or (1, 1) for none
-
-
-class Solutions(NamedTuple):
-    """Results, by problem."""
-
-    coef: np.ndarray  # float64 (problem, trial)
-    gap: np.ndarray
-    steps: np.ndarray
-    converged: np.ndarray
 
 
 @njit
