@@ -97,14 +97,15 @@ def ccgp(
     Matched pairs of a contrast: it takes the place of the last variable that it can replace, and
     the variables left over (``contexts``) are what a pair agrees in.
 
-    Measured on random geometry, nominal 0.05 two-sided, nearest mean, 60 to 3000 data sets a cell
-    of conditions, neurons, trials, separation, context strength and baselines
-    (``benchmarks/findings``): mean rejection 0.048 for neurons recorded apart, 0.035 (sign flips,
-    matched) and 0.050 (any) for eight sessions, 0.046 for three and 0.045 for one; no cell has an
-    exact 99 % lower limit above 0.05. Conservative (upper limit below 0.05): three sessions with 40
-    neurons, 4 conditions, strong contexts and unequal baselines. Power at a true CCGP of 0.65 and
-    0.75: 0.23 and 0.52 (4 conditions, recorded apart), 0.46 and 0.86 (8 conditions); for one
-    population recorded together 0.08 and 0.12, 0.16 and 0.39.
+    Measured on random geometry at nominal 0.05 two-sided, nearest mean, two resamples, 60 to 3000
+    data sets a cell (``benchmarks/findings``, pooled): matched 0.048 and any 0.049 for neurons
+    recorded apart, 0.035 and 0.049 in eight sessions, 0.049 and 0.054 in three, 0.049 and 0.053 in
+    one. No cell has an exact 99 % lower limit above 0.05; doubtful cells were given more data sets.
+    Conservative: sign flips over sessions (the level they can reach is 0.047, and coarse accuracies
+    tie), and three sessions of 4 conditions with strong contexts, unequal baselines and 20 trials.
+    Power at a true CCGP of 0.65 and 0.75, matched: 0.23 and 0.52 (4 conditions, apart), 0.46 and
+    0.86 (8); 0.08 and 0.12, 0.16 and 0.39 for one population recorded together. Sign flips over
+    sessions cost power: 0.34 and 0.71 with 8 conditions, where "any" has 0.46 and 0.88.
     """
     s = setting(
         x,

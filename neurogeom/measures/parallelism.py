@@ -80,12 +80,12 @@ def parallelism(
 
     Notes
     -----
-    Measured as for :func:`neurogeom.ccgp` (``benchmarks/findings``): mean rejection at nominal 0.05
-    is 0.052 for neurons recorded apart and 0.043 to 0.045 for neurons recorded together; no cell
-    has an exact 99 % lower limit above 0.05. Conservative: 40 neurons with strong contexts and
-    unequal baselines, recorded in three sessions (4 conditions) or in one (8 conditions, 5 trials).
-    Power where the true CCGP is 0.65 and 0.75: 0.31 and 0.72 (4 conditions, recorded apart), 0.57
-    and 0.95 (8 conditions).
+    Measured as for :func:`neurogeom.ccgp` (``benchmarks/findings``): at nominal 0.05 it rejects
+    0.051 for neurons recorded apart, 0.045 in eight sessions, 0.046 in three and 0.049 in one; no
+    cell has an exact 99 % lower limit above 0.05. Conservative where contexts are strong, baselines
+    unequal and coding vectors rotated: three sessions of 4 conditions, 20 trials; one session of 8
+    conditions, 5 trials. Power where the true CCGP is 0.65 and 0.75: 0.31 and 0.72 (4 conditions,
+    recorded apart), 0.57 and 0.95 (8 conditions).
     """
     s = setting(
         x,
