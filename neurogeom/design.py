@@ -142,7 +142,7 @@ def conditions(sessions, variables, contrasts=(), *, empty="error") -> Design:
         codes = np.array([coded[n][i] for n in names])
         flat = np.ravel_multi_index(np.maximum(codes, 0), sizes)
         of_trial.append(np.where((codes < 0).any(axis=0), -1, flat))
-    table, of_trial = _without_empty(table, of_trial, names, levels, sizes, empty, dropped)
+    table, of_trial = _without_empty(table, of_trial, names, levels, empty, dropped)
     labels = {n: np.asarray(levels[n])[table[:, i]] for i, n in enumerate(names)}
     design = Design(names, levels, table, labels, tuple(of_trial), {}, dropped)
     for name in contrasts:
@@ -267,7 +267,7 @@ def _contrast_names(contrasts, variables):
     return contrasts
 
 
-def _without_empty(table, of_trial, names, levels, sizes, empty, dropped):
+def _without_empty(table, of_trial, names, levels, empty, dropped):
     count = sum(np.bincount(c[c >= 0], minlength=len(table)) for c in of_trial)
     if (count > 0).all():
         return table, of_trial

@@ -1,6 +1,5 @@
 """What cannot be read is refused in one sentence that says what, where, and what to do."""
 
-
 import h5py
 import numpy as np
 import pytest

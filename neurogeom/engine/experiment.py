@@ -55,6 +55,11 @@ class Draws:
     resamples: list
     scale: str = "resample"
 
+    @property
+    def n_training(self):
+        """Training trials of a condition in the first resample, the median over conditions."""
+        return int(np.median(np.diff(self.resamples[0].train_bounds)))
+
     @cached_property
     def samples(self):
         """One Sample a resample, kept with its Gram matrices while they fit in memory."""

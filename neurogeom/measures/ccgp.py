@@ -8,9 +8,10 @@ import xarray as xr
 
 from ..design import Target
 from ..engine import by_session, intervals, nulls
+from ..engine.answers import add_tests
 from ..engine.choice import choose
 from ..engine.experiment import Draws, Experiment
-from ..engine.multiplicity import max_statistic, rank_p
+from ..engine.multiplicity import rank_p
 from ..engine.problems import Problems, held_out_pairs
 from ..engine.setting import NothingToAsk, Setting, over_time, setting
 
@@ -67,8 +68,7 @@ def ccgp(
         What is randomised. The default keeps the midpoints of contexts, the lengths of coding
         vectors and the noise, and randomises the directions of coding vectors, by the unit that was
         recorded independently (:mod:`neurogeom.engine.choice`). "geometric" is for comparison with
-        the literature, "labels" tests decoding and not abstraction: on random geometry it rejects
-        9-14 %.
+        the literature, "labels" tests decoding and not abstraction.
     alternative : {"two-sided", "greater", "less"}
 
     Returns
@@ -106,6 +106,10 @@ def ccgp(
     Power at a true CCGP of 0.65 and 0.75, matched: 0.23 and 0.52 (4 conditions, apart), 0.46 and
     0.86 (8); 0.08 and 0.12, 0.16 and 0.39 for one population recorded together. Sign flips over
     sessions cost power: 0.34 and 0.71 with 8 conditions, where "any" has 0.46 and 0.88.
+
+    The 95 % interval covers, by measure and cell, 0.91-0.98 of data sets with the nearest mean and
+    up to 1 with the SVM (60 to 100 data sets alone). For the population it needs 50 neurons: with
+    fewer it is for the recording, and says so.
     """
     s = setting(
         x,
@@ -149,7 +153,7 @@ def ccgp(
         "ccgp",
         estimand=(
             f"accuracy of {s.readout} on conditions left out of training, learnt from "
-            f"{int(np.median(np.diff(draws.resamples[0].train_bounds)))} trials a condition and "
+            f"{draws.n_training} trials a condition and "
             f"{s.population.n_neurons} neurons"
         ),
         convention=f"held_out={held_out}" + (f" across={across}" if across else ""),
@@ -364,26 +368,8 @@ def _packed(rows, n_null):
         {"estimate": ("variable", [r["estimate"] for r in rows])}, {"variable": names}
     )
     if n_null:
-        longest = (
-            max(len(r["null"]) for r in rows if not np.isnan(r["null"]).all())
-            if any(np.isfinite(r["p"]) for r in rows)
-            else n_null
-        )
-        null = np.stack(
-            [r["null"] if len(r["null"]) == longest else np.full(longest, np.nan) for r in rows],
-            axis=1,
-        )
         statistic = np.array([r["statistic"] for r in rows])
-        result["null"] = ("surrogate", "variable"), null
-        result["p_value"] = "variable", [r["p"] for r in rows]
-        p = result["p_value"].values
-        result["p_corrected"] = (
-            "variable",
-            max_statistic(np.where(np.isfinite(p), statistic, np.nan), null, at_least=p),
-        )
-        result["null_method"] = "variable", [r["method"] for r in rows]
-        if any(np.isfinite(r["also"]) for r in rows):
-            result["p_if_independent"] = "variable", [r["also"] for r in rows]
+        add_tests(result, rows)
         if (statistic != result.estimate.values).any() and np.isfinite(statistic).any():
             result["statistic"] = "variable", statistic
     result["contexts"] = "variable", [r["contexts"] for r in rows]

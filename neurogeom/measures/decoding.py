@@ -95,8 +95,15 @@ def decoding(
     Notes
     -----
     Source: Meyers et al. 2008, J Neurophysiol 100:1407 (pseudo-populations); Bernardi et al. 2020,
-    Cell 183:954 (linear decoding of task variables). Under pure noise the null rejects at its
-    nominal rate.
+    Cell 183:954 (linear decoding of task variables).
+
+    Measured at nominal 0.05 two-sided, nearest mean, 4 conditions (``benchmarks/findings``): on
+    pure noise it rejects 0.056 of 1,000 data sets recorded in one session. The 95 % interval covers
+    0.90-0.99 of data sets with the nearest mean (lowest where trials come in blocks) and up to 1
+    with the SVM (60 to 100 data sets alone).
+
+    With a ``block`` coordinate in which every block lies in one condition, label shuffles keep all
+    trials in place: p is then 1 whatever the accuracy, and says nothing.
     """
     s = setting(
         x,

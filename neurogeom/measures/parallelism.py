@@ -4,8 +4,9 @@ import numpy as np
 import xarray as xr
 
 from ..engine import by_session, intervals, nulls
+from ..engine.answers import add_tests
 from ..engine.choice import able, choose
-from ..engine.multiplicity import max_statistic, rank_p
+from ..engine.multiplicity import rank_p
 from ..engine.ratio_intervals import ratio
 from ..engine.setting import NothingToAsk, over_time, setting
 from ..formulas import parallelism as formulas
@@ -41,16 +42,18 @@ def parallelism(
 
     e the squared standard errors of the means. It is 1 for parallel codes, 0 for unrelated ones, -1
     for opposite ones; an estimate may leave that range and is never clipped. ``naive`` is the mean
-    cosine without correction, shrunk towards 0 by trial noise: with 100 neurons and vectors of 2
-    noise sd, a true 1 reads 0.17 at 10 trials and 0.50 at 50, where the corrected score reads 1.00
-    with a spread of 0.08 (50 trials) and is unusable (spread above 2) at 10. ``reliability`` is the
-    share of squared length that is not noise: below 0.15 the estimate is NaN, below 0.3 it comes
-    with a note.
+    cosine without correction, shrunk towards 0 by trial noise. For a true 1, 100 neurons and
+    vectors of 2 noise sd (``benchmarks/parallelism_spread.py``), at 5, 10, 20 and 50 trials a
+    condition the naive mean is 0.091, 0.165, 0.285 and 0.501, the corrected median 0.83, 1.01, 1.01
+    and 1.00, and its sd over recordings 141, 4.2, 0.24 and 0.08: unusable at 5 and 10.
+    ``reliability`` is the share of squared length that is not noise: below 0.15 the estimate is
+    NaN, below 0.3 it comes with a note.
 
     Parameters
     ----------
     x, variables, contrasts, min_trials, n_null, target, scale, empty, seed, n_jobs
-        As in :func:`neurogeom.decoding`. All trials are used; there is nothing to resample.
+        As in :func:`neurogeom.decoding`. All trials are used; there is nothing to resample, and
+        nothing worth sharing among workers, so ``n_jobs`` changes nothing.
     pairing : {"factor", "max"}
         Conditions paired by context, or paired so that the score is largest, in data and
         surrogates.
@@ -85,7 +88,8 @@ def parallelism(
     cell has an exact 99 % lower limit above 0.05. Conservative where contexts are strong, baselines
     unequal and coding vectors rotated: three sessions of 4 conditions, 20 trials; one session of 8
     conditions, 5 trials. Power where the true CCGP is 0.65 and 0.75: 0.31 and 0.72 (4 conditions,
-    recorded apart), 0.57 and 0.95 (8 conditions).
+    recorded apart), 0.57 and 0.95 (8 conditions). The 95 % interval covers 0.92-0.99 of data sets
+    whose reliability is at least 0.15, and it is wide.
     """
     s = setting(
         x,
@@ -294,21 +298,7 @@ def _packed(rows, n_null):
     result = xr.Dataset(columns, {"variable": [r["name"] for r in rows]})
     result["contexts"] = "variable", [r["contexts"] for r in rows]
     if n_null:
-        statistic = np.array([r["statistic"] for r in rows])
-        longest = max(len(r["null"]) for r in rows if r["method"])
-        null = np.stack(
-            [r["null"] if len(r["null"]) == longest else np.full(longest, np.nan) for r in rows],
-            axis=1,
-        )
-        result["statistic"] = "variable", statistic
-        result["null"] = ("surrogate", "variable"), null
-        result["p_value"] = "variable", [r["p"] for r in rows]
-        result["p_corrected"] = (
-            "variable",
-            max_statistic(statistic, null, at_least=result["p_value"].values),
-        )
-        result["null_method"] = "variable", [r["method"] for r in rows]
-        if any(np.isfinite(r["also"]) for r in rows):
-            result["p_if_independent"] = "variable", [r["also"] for r in rows]
+        result["statistic"] = "variable", np.array([r["statistic"] for r in rows])
+        add_tests(result, rows)
     intervals.add(result, [r["interval"] for r in rows], "variable")
     return result

@@ -55,7 +55,8 @@ def shattering(
         conditions is divided into halves that differ by one, which weigh the same.
     null : {None, "labels"}
         Trials change places among all conditions, within groups: chance, the same surrogates for
-        all dichotomies.
+        all dichotomies. As for :func:`neurogeom.decoding`, p says nothing where every block of
+        trials lies in one condition.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def shattering(
         "shattering",
         estimand=(
             f"mean accuracy over dichotomies of {s.readout} learnt from "
-            f"{int(np.median(np.diff(draws.resamples[0].train_bounds)))} trials a condition and "
+            f"{draws.n_training} trials a condition and "
             f"{s.population.n_neurons} neurons"
         ),
         convention=f"mean accuracy (Bernardi et al. 2020); fraction: upper-tailed p <= {ALPHA}",
