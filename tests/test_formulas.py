@@ -73,9 +73,9 @@ def test_score_of_a_new_trial_has_the_moments_that_the_formula_takes(scale):
         s: error / np.sqrt((side == s).sum()) * rng.standard_normal((n_draws, 7)) for s in (1, -1)
     }
     plus, minus = (means[side == s].mean(axis=0) + noise[s] for s in (1, -1))
-    predicted = expected.by_condition(means, side, side != 0, noise_sd=noise_sd, n_trials=n_trials)[
-        0
-    ]
+    predicted = expected.by_condition(
+        means, side, side != 0, noise_sd=noise_sd, n_trials=n_trials
+    )[0]
     for condition in np.flatnonzero(side):
         trial = means[condition] + noise_sd * rng.standard_normal((n_draws, 7))
         score = side[condition] * np.sum((plus - minus) * (trial - (plus + minus) / 2), axis=1)
@@ -106,9 +106,9 @@ def test_lda_is_the_discriminant_of_infinitely_many_trials(side):
     direction = model.coef_[0]
     halfway = (means[side == 1].mean(axis=0) + means[side == -1].mean(axis=0)) / 2
     z = side * ((means - halfway) @ direction) / np.linalg.norm(direction * noise_sd)
-    predicted = expected.by_condition(means, side, side != 0, noise_sd=noise_sd, readout="lda")[
-        0, used
-    ]
+    predicted = expected.by_condition(
+        means, side, side != 0, noise_sd=noise_sd, readout="lda"
+    )[0, used]
     # A direction with relative error e costs at most e |z| phi(z); e is near 1 / sqrt(trials).
     np.testing.assert_allclose(predicted, ndtr(z[used]), atol=5 / np.sqrt(condition.size))
 

@@ -106,7 +106,7 @@ def solve_many_primal(x, offsets, sign, weight, C):
     Examples
     --------
     >>> x, sign, weight = np.array([[1.0], [-1.0]]), np.array([[1, -1]], np.int8), np.ones((1, 2))
-    >>> solve_many_primal(x, np.arange(3), sign, weight, 1.0)[0].round(3)
+    >>> solve_many_primal(x, np.arange(3), sign, weight, 1.0)[0].round(3) + 0.0
     array([[0.8, 0. ]])
     """
     sizes, width = np.diff(offsets), x.shape[1] + 1
