@@ -31,7 +31,7 @@ def labels(sign, offsets):
 
 def solve(x, offsets, sign, C, weight=None, **options):
     weight = np.ones(sign.shape) if weight is None else weight
-    return solve_many(x @ x.T, offsets, sign, weight, C, **options)
+    return solve_many(x @ x.T, offsets, sign, weight, C, **options)[:4]
 
 
 def weights_of(coef, x):
@@ -193,7 +193,7 @@ def test_the_gap_is_primal_less_dual_and_bounds_the_distance_to_the_minimum():
         w = np.append(a @ x, a.sum())
         f = x @ w[:-1] + w[-1]
         primal = objective(w, x, y, cost, C)
-        work = workspace(m, N_CONDITIONS)
+        work = workspace(m, m, N_CONDITIONS)
         work.vectors[[COST, LABEL, A, F], :m] = cost, y, a, f
         dual = y @ a - a @ kernel @ a / 2 - (a**2 / cost).sum() / 2
         np.testing.assert_allclose(svm_dual._gap(m, work), 1 - dual / primal)
@@ -267,6 +267,47 @@ def test_every_problem_sees_its_own_training_set():
         only = solve(alone[own], bounds, s[s != 0][None], 1.0, c[s != 0][None])[0][0]
         np.testing.assert_allclose(coef[own], only, atol=1e-12)
         assert not np.delete(coef, own).any()
+
+
+@pytest.mark.parametrize("n_problems", [2, 35], ids=["alone", "sharing an inverse"])
+def test_decision_values_are_those_of_every_trial_in_training_or_not(n_problems):
+    x, offsets = trials(12, 40, signal=0.2)
+    sign = ALL[:n_problems].copy()
+    sign[:, [2, 5]] = 0
+    coef, _, _, _, value = solve_many(x @ x.T, offsets, sign, np.ones(sign.shape), 1.0)
+    np.testing.assert_allclose(value, coef @ (x @ x.T + 1), atol=1e-10)
+
+
+@pytest.mark.parametrize("C", COSTS)
+@pytest.mark.parametrize("held_out", [False, True])
+def test_moved_condition_means_need_no_new_gram(C, held_out):
+    """x + shift of its condition: half is x.shift + shift.shift / 2, and no Gram matrix is made."""
+    x, offsets = trials(12, 40, signal=0.2)
+    shift = np.random.default_rng(1).normal(size=(N_CONDITIONS, 40))
+    condition = np.repeat(np.arange(N_CONDITIONS), 12)
+    sign = ALL.copy()
+    if held_out:
+        sign = sign[:3]
+        sign[:, [2, 5]] = 0
+    half = x @ shift.T + 0.5 * (shift @ shift.T)[condition]
+    weight = np.random.default_rng(2).uniform(0.2, 3, sign.shape)
+    moved = solve_many(x @ x.T, offsets, sign, weight, C, half=half)
+    y = x + shift[condition]
+    again = solve_many(y @ y.T, offsets, sign, weight, C)
+    assert moved[3].all()
+    assert moved[1].max() <= 1e-8
+    np.testing.assert_allclose(moved[0], again[0], atol=1e-9)
+    np.testing.assert_allclose(moved[4], again[4], atol=1e-8)
+
+
+def test_buffers_that_are_kept_hold_nothing_back():
+    """The same bits whether a call finds the buffers of another size, of its own, or none."""
+    x, offsets = trials(12, 40, signal=0.2)
+    first = solve(x, offsets, ALL[:5], 1.0)[0]
+    solve(2 * x + 1, offsets, ALL[20:], 10.0)
+    small = np.where(np.arange(N_CONDITIONS) < 6, ALL[:2], 0).astype(np.int8)
+    solve(x, offsets, small, 0.1)
+    np.testing.assert_array_equal(solve(x, offsets, ALL[:5], 1.0)[0], first)
 
 
 def test_trials_without_weight_are_not_in_training():

@@ -19,7 +19,7 @@ from ..kernels import resampling as kernels
 from . import parallel
 from .experiment import joined
 from .readouts import NearestMean
-from .sample import Sample, Shifted, scaling
+from .sample import Sample, scaling, shifted
 
 
 @dataclass(frozen=True)
@@ -248,16 +248,15 @@ def _moved(experiment, surrogate, unscale):
     """A task over draws: resample by resample, so that its Gram matrix stays near for all draws."""
 
     def task(draws):
-        shifts = [surrogate.shift(d) * unscale for d in draws]
+        shifts = np.array([surrogate.shift(d) for d in draws]) * unscale
         axes = [surrogate.axes(d) if hasattr(surrogate, "axes") else None for d in draws]
         outcomes = [[] for _ in draws]
         for base in experiment.draws.samples:
-            for outcome, shift, axis in zip(outcomes, shifts, axes, strict=True):
-                if axis is None:
-                    moved = Shifted(base, shift * base.inverse)
-                else:
+            moves = shifts * base.inverse
+            for outcome, moved, axis in zip(outcomes, shifted(base, moves), axes, strict=True):
+                if axis is not None:
                     means = surrogate.means * unscale * base.inverse
-                    moved = _permuted(base, means, shift * base.inverse, axis)
+                    moved = _permuted(base, means, moved.shift, axis)
                 outcome.append(experiment.solve(moved))
         return _averaged(experiment, [joined(o) for o in outcomes])
 

@@ -43,14 +43,15 @@ class SVM:
             )
             score = w[:, :-1] @ sample.test.T + w[:, -1:]
             return Decisions(score, np.linalg.norm(w[:, :-1], axis=1), gap, converged)
-        coef, gap, _, converged = svm.solve_many(sample.gram, sample.bounds, sign, weight, self.C)
-        offset = coef.sum(axis=1, keepdims=True)
-        score = coef @ sample.cross.T
-        if sample.same:
-            norm = np.sqrt(np.maximum((score * coef).sum(axis=1), 0.0))
-        else:
-            norm = np.ones(len(coef))
-        return Decisions(score + offset, norm, gap, converged)
+        coef, gap, _, converged, value = svm.solve_many(
+            sample.products, sample.bounds, sign, weight, self.C, half=sample.half
+        )
+        offset = coef.sum(axis=1)
+        if not sample.same:
+            score = coef @ sample.cross.T + offset[:, None]
+            return Decisions(score, np.ones(len(coef)), gap, converged)
+        square = (value * coef).sum(axis=1) - offset**2
+        return Decisions(value, np.sqrt(np.maximum(square, 0.0)), gap, converged)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from functools import cached_property
 import numpy as np
 
 from ..kernels import resampling
-from ..kernels.shifting import shifted_gram
 
 FLOOR = 1e-12  # variance below this share of the mean square is rounding
 
@@ -33,6 +32,15 @@ class Sample:
     def gram(self):
         """Inner products of training trials, (row, row)."""
         return self.train @ self.train.T
+
+    half = None  # see Shifted
+
+    @cached_property
+    def products(self):
+        """Inner products of training trials as the support vector machine reads them."""
+        from ..kernels import svm
+
+        return svm.products(self.gram)
 
     @cached_property
     def cross(self):
@@ -70,10 +78,12 @@ class Shifted(Sample):
 
     x' = x + shift[condition], so x'.y' = x.y + x.shift[c] + shift[b].y + shift[b].shift[c]: one
     product with as many columns as there are conditions instead of one with all trials.
+
+    against : float64 (condition, row), inner products of the shifts and the training trials
     """
 
-    def __init__(self, base, shift):
-        self.base, self.shift = base, shift
+    def __init__(self, base, shift, against):
+        self.base, self.shift, self.against = base, shift, against
         self.bounds, self.test_bounds, self.same = base.bounds, base.test_bounds, base.same
 
     @cached_property
@@ -86,26 +96,32 @@ class Shifted(Sample):
         """Moved test trials, (test row, neuron)."""
         return self.train if self.same else self.base.test + self.shift[self.base.test_condition_of]
 
+    @property
+    def products(self):
+        """Those before the means moved, to which ``half`` adds what moved."""
+        return self.base.products
+
     @cached_property
-    def _products(self):
-        return self.base.train @ self.shift.T, self.shift @ self.shift.T
+    def half(self):
+        """What the moves add: gram[i, j] is base[i, j] + half[i, of j] + half[j, of i]."""
+        moves = self.shift @ self.shift.T
+        return self.against.T + 0.5 * moves[self.base.condition_of]
 
     @cached_property
     def gram(self):
         """As in :class:`Sample`."""
-        against, among = self._products
-        c = self.base.condition_of
-        return shifted_gram(self.base.gram, against + 0.5 * among[c], self.bounds)
+        across = self.half[:, self.base.condition_of]
+        return self.base.gram + (across + across.T)
 
     @cached_property
     def cross(self):
         """As in :class:`Sample`."""
         if self.same:
             return self.gram
-        against, among = self._products
-        c, t = self.base.condition_of, self.base.test_condition_of
-        mine = self.base.test @ self.shift.T + among[t]
-        return self.base.cross + mine[:, c] + against[:, t].T
+        base, shift = self.base, self.shift
+        c, t = base.condition_of, base.test_condition_of
+        mine = base.test @ shift.T + (shift @ shift.T)[t]
+        return base.cross + mine[:, c] + self.against[t]
 
     @cached_property
     def means(self):
@@ -124,6 +140,13 @@ class Shifted(Sample):
         """As in :class:`Sample`."""
         cross = self.base.means @ self.shift.T
         return self.base.mean_gram + cross + cross.T + self.shift @ self.shift.T
+
+
+def shifted(base, shifts):
+    """Samples moved by each of shifts (surrogate, condition, neuron), with one product for all."""
+    n_null, n_conditions, n_neurons = shifts.shape
+    against = (shifts.reshape(-1, n_neurons) @ base.train.T).reshape(n_null, n_conditions, -1)
+    return [Shifted(base, *one) for one in zip(shifts, against, strict=True)]
 
 
 def scaling(population, chosen, scale, conditions=None):

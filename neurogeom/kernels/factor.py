@@ -8,7 +8,7 @@ fast at 60 unknowns and on a par at 400.
 
 import numpy as np
 
-from .jit import njit
+from .jit import inner, njit
 
 
 @njit
@@ -37,7 +37,7 @@ def cholesky(a, scale, n):
     return True
 
 
-@njit
+@inner
 def divide(b, a, scale, top, bottom, low, n):
     """Rows top to bottom of b become b L'^-1, L the leading n x n of a.
 
@@ -62,7 +62,7 @@ def divide(b, a, scale, top, bottom, low, n):
                 row[j], row[j + 1], row[j + 2] = x0, x1, x2 * scale[j + 2]
 
 
-@njit
+@inner
 def add_products(out, factor, b, top, bottom, n, upper):
     """out[i, j] += factor * b[i] . b[j] for rows i from top to bottom and j <= i, over n columns.
 
@@ -88,7 +88,7 @@ def add_products(out, factor, b, top, bottom, n, upper):
                 row[j + 2] += factor * s2
 
 
-@njit
+@inner
 def tile(a0, a1, a2, b0, b1, b2, n):
     """The nine inner products of three rows with three rows, over n columns."""
     s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = 0.0
@@ -127,7 +127,7 @@ def backward(a, scale, x, n):
             x[j] -= value * row[j]
 
 
-@njit
+@inner
 def multiply(matrix, x, out, rows, n):
     """out = matrix @ x on the leading rows x n of the matrix."""
     for i in range(rows):

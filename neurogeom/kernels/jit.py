@@ -12,8 +12,12 @@ from pathlib import Path
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 
-def njit(function):
-    """Compile a function of arrays; it holds no GIL and its compiled form is cached if possible."""
+def njit(function, *, inner=False):
+    """Compile a function of arrays; it holds no GIL and its compiled form is cached if possible.
+
+    ``inner`` for a function that only compiled code calls: it gets no entry from Python, which
+    would take longer to compile than itself.
+    """
     import numba
 
     # error_model: a division tests no divisor; no_cfunc_wrapper: nothing calls kernels from C.
@@ -22,6 +26,7 @@ def njit(function):
         "fastmath": FASTMATH,
         "error_model": "numpy",
         "no_cfunc_wrapper": True,
+        "no_cpython_wrapper": inner,
     }
     try:
         compiled = numba.njit(cache=True, **options)(function)
@@ -35,6 +40,11 @@ def njit(function):
         # after a change in another file of a kernel that it calls.
         index._source_stamp = (index._source_stamp, _newest_kernel())
     return compiled
+
+
+def inner(function):
+    """:func:`njit` for a function that only compiled code calls."""
+    return njit(function, inner=True)
 
 
 @cache

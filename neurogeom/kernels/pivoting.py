@@ -10,7 +10,7 @@ there; trials that return cost nothing.
 import numpy as np
 
 from .factor import add_products, backward, cholesky, divide, forward
-from .jit import njit
+from .jit import inner, njit
 from .workspace import (
     A_NEW,
     ACTIVE,
@@ -20,6 +20,7 @@ from .workspace import (
     COST,
     F_NEW,
     FACTOR,
+    GROUP,
     LABEL,
     PLACE,
     REDUCED,
@@ -44,7 +45,7 @@ SLACK = 1e-10  # a margin this near to its bound does not violate it
 WORSE = 0.7  # the worse violations are those above this part of their mean
 
 
-@njit
+@inner
 def line_search(cost, y, f, f_new, linear, square, m):
     """The step from f towards f_new at the minimum of the objective, to rounding.
 
@@ -76,7 +77,7 @@ def line_search(cost, y, f, f_new, linear, square, m):
     return t
 
 
-@njit
+@inner
 def count_new(outer, m, work):
     """Trials that differ from the factored base and are not among its changes yet."""
     place, slot, new = work.indices[PLACE], work.indices[SLOT], np.int64(0)
@@ -110,7 +111,7 @@ def factor_set(matrix, outer, m, work):
     return n
 
 
-@njit
+@inner
 def append(matrix, outer, m, n, k, new, work):
     """Add to the system the trials that entered (a column of M) or left (u = 0 at its place)."""
     place, slot = work.indices[PLACE], work.indices[SLOT]
@@ -135,7 +136,7 @@ def append(matrix, outer, m, n, k, new, work):
     add_products(schur, -1.0, column, k, last, width, np.bool_(False))
 
 
-@njit
+@inner
 def reduce_changes(outer, n, k, known, work):
     """Right-hand sides of the changes that count, in z, where ``known`` changes are factored.
 
@@ -159,7 +160,7 @@ def reduce_changes(outer, n, k, known, work):
     return count, min(known, count)
 
 
-@njit
+@inner
 def solve_base(m, n, count, work):
     """Solve for u on the set, 0 off it, once the changes that count are solved in z."""
     place, changed, active = work.indices[PLACE], work.indices[CHANGED], work.indices[ACTIVE]
@@ -176,7 +177,7 @@ def solve_base(m, n, count, work):
         u[i] = z[c] if place[i] < 0 else 0.0
 
 
-@njit
+@inner
 def solve_changes(known, count, work):
     """Solve the Schur system of the changes that count, in place in z, by L S L' with signs S.
 
@@ -213,15 +214,16 @@ def solve_changes(known, count, work):
             z[j] -= value * row[j]
 
 
-@njit
+@inner
 def _entry(matrix, outer, i, j, work):
     """M between two trials, without D: P as it is, or the Gram matrix and the intercept."""
     if outer:
         return matrix[i, j]
-    return matrix[work.indices[ROW, i], work.indices[ROW, j]] + 1.0
+    row, group = work.indices[ROW], work.indices[GROUP]
+    return matrix[row[i], row[j]] + (work.own[i, group[j]] + work.own[j, group[i]])
 
 
-@njit
+@inner
 def gather(matrix, outer, i, n, out, work):
     """M between trial i and the first n of the base, without D."""
     base, row = work.indices[BASE], work.indices[ROW]
@@ -230,21 +232,24 @@ def gather(matrix, outer, i, n, out, work):
         for q in range(n):
             out[q] = source[np.uint64(base[q])]
     else:
-        source = matrix[row[i]]
+        source, own, group = matrix[row[i]], work.own[i], work.indices[GROUP]
+        half = work.half[group[i]]
         for q in range(n):
-            out[q] = source[np.uint64(row[base[q]])] + 1.0
+            j = np.uint64(base[q])
+            out[q] = source[np.uint64(row[j])] + (own[np.uint64(group[j])] + half[j])
 
 
-@njit
+@inner
 def add_rows(matrix, runs, outer, u, out, m, work):
-    """out = M u without D, by the rows where u is not 0, four at a time.
+    """out = matrix u, by the rows where u is not 0, four at a time.
 
-    runs : int64 (run + 1, 3)  columns of the matrix from, to, and the first trial that they are
+    runs : int64 (run, 3), columns of the matrix from, to, and where in ``out`` they go
     """
-    some, x, n, total = work.indices[SOME], work.vectors[X], 0, 0.0
+    some, x, n = work.indices[SOME], work.vectors[X], 0
+    for run in range(len(runs)):
+        for i in range(runs[run, 2], runs[run, 2] + runs[run, 1] - runs[run, 0]):
+            out[i] = 0.0
     for i in range(m):
-        out[i] = 0.0
-        total += u[i]
         if u[i] != 0.0:
             some[n] = i if outer else work.indices[ROW, i]
             x[n] = u[i]
@@ -264,12 +269,35 @@ def add_rows(matrix, runs, outer, u, out, m, work):
             b0, b1, b2, b3, to = r0[low:high], r1[low:high], r2[low:high], r3[low:high], out[first:]
             for j in range(high - low):
                 to[j] += x0 * b0[j] + x1 * b1[j] + x2 * b2[j] + x3 * b3[j]
-    if not outer:
+
+
+@inner
+def sum_moves(u, m, work):
+    """Sums of u over each condition, and of u times half."""
+    group, total, cross = work.indices[GROUP], work.sums[0], work.sums[1]
+    for c in range(len(total)):
+        total[c], product, half = 0.0, 0.0, work.half[c]
         for i in range(m):
-            out[i] += total
+            product += half[i] * u[i]
+        cross[c] = product
+    for i in range(m):
+        total[group[i]] += u[i]
 
 
-@njit
+@inner
+def add_moves(u, out, m, work):
+    """Add to out = gram u what makes it K u: the intercept, and the moves of condition means."""
+    sum_moves(u, m, work)
+    group, total, cross = work.indices[GROUP], work.sums[0], work.sums[1]
+    for c in range(len(total)):
+        value, half = total[c], work.half[c]
+        for i in range(m):
+            out[i] += half[i] * value
+    for i in range(m):
+        out[i] += cross[group[i]]
+
+
+@inner
 def assess(outer, m, work):
     """Coefficients and decision values if the set were the support, from M u in F_NEW.
 
@@ -295,7 +323,7 @@ def assess(outer, m, work):
     return n_leave + n_enter, max(SLACK, leave), max(SLACK, enter)
 
 
-@njit
+@inner
 def slopes(m, work):
     """The half square of the weights from f to f_new: its slope, and what that gains a unit."""
     linear, square = 0.0, 0.0
@@ -306,7 +334,7 @@ def slopes(m, work):
     return linear, square
 
 
-@njit
+@inner
 def advance(t, leave, enter, m, work):
     """Move by t of the way to the new values, and read the set off the margins there."""
     a, f, inside = work.vectors[A], work.vectors[F], work.inside

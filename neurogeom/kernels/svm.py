@@ -17,22 +17,40 @@ a = P y - P_:J u. Both are one problem, the second with I and J exchanged (``out
 problem for the weights.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .pivoting import factor_set
-from .svm_dual import invert, load, narrowed, solve_group
+from .svm_dual import invert, load, narrow, narrowed, solve_sets, unit_of
 from .svm_primal import solve_weights
 from .workspace import Problems, Solutions, workspace
 
 EXACT = 1e-9  # gap above which a solution by way of P is solved again without it
 
 
-def solve_many(gram, offsets, sign, weight, C, start=None):
+class Products(NamedTuple):
+    """Inner products of trials, X X', and a copy in 16 bits a number with its rows in ``order``."""
+
+    gram: np.ndarray  # float64 (trial, trial)
+    rough: np.ndarray  # int16 (trial, trial), in units
+    unit: float
+    order: np.ndarray  # int64 (trial,)
+
+
+def products(gram) -> Products:
+    """What ``solve_many`` reads, made once for all calls on the same trials."""
+    gram, order = np.require(gram, float, "CW"), _order(len(gram))
+    unit = unit_of(gram, len(gram))
+    return Products(gram, narrowed(gram, order, unit), unit, order)
+
+
+def solve_many(gram, offsets, sign, weight, C, start=None, half=None):
     """Solve many two-class problems on the trials of one Gram matrix.
 
     Parameters
     ----------
-    gram : float64 (trial, trial)
+    gram : float64 (trial, trial), or what ``products`` made of it
         X X' without the intercept; trials sorted by condition.
     offsets : int64 (condition + 1,)
         The trials of condition c are ``offsets[c]:offsets[c + 1]``.
@@ -44,6 +62,9 @@ def solve_many(gram, offsets, sign, weight, C, start=None):
         Cost of a trial, the inverse of the regularisation.
     start : bool (problem, trial), optional
         A first guess of the trials inside the margin.
+    half : float64 (trial, condition), optional
+        For trials whose condition means have moved since ``gram`` was made: the inner product of
+        trials i and j is ``gram[i, j] + half[i, condition of j] + half[j, condition of i]``.
 
     Returns
     -------
@@ -54,6 +75,8 @@ def solve_many(gram, offsets, sign, weight, C, start=None):
     steps : int64 (problem,)
         Linear systems solved.
     converged : bool (problem,)
+    value : float64 (problem, trial)
+        Decision values of all trials, those in training and those that are not.
 
     Examples
     --------
@@ -66,24 +89,36 @@ def solve_many(gram, offsets, sign, weight, C, start=None):
     """
     sizes = np.diff(offsets)
     sign, cost, groups = _by_training(sign, weight, C)
-    gram, order = np.require(gram, float, "CW"), _order(len(gram))
+    # the intercept is half a unit on either side
+    n_trials = int(sizes.sum())
+    if half is None:
+        half = np.full((n_trials, len(sizes)), 0.5)
+    else:
+        half = np.ascontiguousarray(half + 0.5)
     condition = np.repeat(np.arange(len(sizes)), sizes)
     guess = np.zeros((0, 1), bool) if start is None else np.ascontiguousarray(start, bool)
-    data = Problems(gram, narrowed(gram, order), order, condition, sign, guess)
-    out = Solutions(np.zeros((len(sign), len(gram))), *_results(len(sign)))
-    trained = [int(sizes[sign[q[0]] != 0].sum()) for q in groups]
-    work = workspace(max(trained, default=0), len(sizes))
-    for q, n in zip(groups, trained, strict=True):
-        m, n_runs = load(order, condition, cost[q[0]], work)
-        share = 20 * len(q) >= n
-        if share:
-            factor_set(gram, False, m, work)
-            invert(condition, m, work)
-        solve_group(data, q, m, n_runs, share, work, out)
-        again = q[~(out.gap[q] <= EXACT)]  # too few digits: without P, and from a fresh factor
-        if len(again):
-            solve_group(data, again, m, n_runs, False, work, out)
-    return tuple(out)
+    gram = gram if isinstance(gram, Products) else products(gram)
+    data = Problems(*gram, half, condition, sign, guess)
+    shape = (len(sign), n_trials)
+    out = Solutions(np.zeros(shape), np.zeros(shape), *_results(len(sign)))
+    work = workspace(n_trials, int(((sign != 0) @ sizes).max(initial=0)), len(sizes))
+    narrow(data, offsets, work)
+    n_trained = (sign != 0) @ sizes
+    alone = [q for q in groups if 20 * len(q) < n_trained[q[0]]]
+    work.units[1] = 0.0
+    if alone:
+        solve_sets(data, cost, np.concatenate(alone), work, out)
+    for q in groups:
+        if 20 * len(q) >= n_trained[q[0]]:
+            m, _, _ = load(data, cost[q[0]], work)
+            if factor_set(data.gram, False, m, work) >= 0:
+                invert(data.condition, m, work)
+            solve_sets(data, cost, q, work, out)
+            again = q[~(out.gap[q] <= EXACT)]  # too few digits: without P, from a fresh factor
+            work.units[1] = 0.0
+            if len(again):
+                solve_sets(data, cost, again, work, out)
+    return out.coef, out.gap, out.steps, out.converged, out.value
 
 
 def solve_many_primal(x, offsets, sign, weight, C):

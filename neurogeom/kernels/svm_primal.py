@@ -8,7 +8,7 @@ line search of the piecewise quadratic objective makes the method converge from 
 import numpy as np
 
 from .factor import add_products, backward, cholesky, forward, multiply
-from .jit import njit
+from .jit import inner, njit
 from .pivoting import MAX_STEPS, SLACK, line_search
 
 TINY = 1e-300
@@ -38,7 +38,7 @@ def solve_weights(x, cost, label, w, gap, steps, converged):
         gap[q] = _gap(x, cost, label[q], f, w[q])
 
 
-@njit
+@inner
 def _newton(x, cost, y, hessian, chunk, inside, before, f, f_new, w):
     """One problem, from all trials inside, whose Hessian enters without its 1 on the diagonal."""
     m, width = x.shape
@@ -80,7 +80,7 @@ def _newton(x, cost, y, hessian, chunk, inside, before, f, f_new, w):
     return MAX_STEPS, False
 
 
-@njit
+@inner
 def _update(x, cost, y, inside, before, chunk, hessian, gradient):
     """Bring the lower half of sum c x x', and sum c y x, from trials ``before`` to ``inside``."""
     m, width = x.shape
