@@ -72,7 +72,7 @@ def peer_decoding(n_null):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=100, help="null draws of CCGP")
+    parser.add_argument("--draws", type=int, default=200, help="null draws of CCGP")
     parser.add_argument("--peer-nulls", type=int, default=25, help="nulls of the peer's decoding")
     given = parser.parse_args()
     one, two = (null_of_ccgp(given.draws, n) for n in (1, 2))

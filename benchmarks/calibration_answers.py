@@ -128,9 +128,11 @@ class DataSet:
 
     def _by_session(self, target, choice):
         problems = held_out_pairs(target.sides[0].side, pairs(target, "matched"))
-        values = by_session.values(self.setting, problems, np.zeros(len(problems), int))
-        observed, flipped = by_session.test(values - 0.5, n_null=SURROGATES, seed=self.setting.seed)
-        p = rank_p(observed, flipped)[0]
+        values, margins = by_session.values(self.setting, problems, np.zeros(len(problems), int))
+        options = {"n_null": SURROGATES, "seed": self.setting.seed}
+        observed, flipped = by_session.test(values - 0.5, **options)
+        margin, null_margin = by_session.test(margins, **options)
+        p = rank_p(observed, flipped, margin=margin, null_margin=null_margin)[0]
         return 0.5 + observed[0], 0.5 + flipped[:, 0], p, choice.text
 
     def parallelism(self, target, choice):
@@ -159,9 +161,7 @@ class DataSet:
         s, side = self.setting, target.sides[0].side
         experiment = Experiment(self.draws_split, within(side[None]), np.zeros(1, int), s.readout)
         observed, margin = experiment.average(experiment.observe())
-        surrogate = nulls.LabelShuffle(
-            s.population, decoding._classes(s.design, target, None), s.seed
-        )
+        surrogate = s.label_shuffle(split=True, **decoding._classes(s.design, target, None))
         values, margins = nulls.of_orders(experiment, surrogate, SURROGATES)[:2]
         p = rank_p(observed, values, margin=margin, null_margin=margins)[0]
         return (

@@ -160,7 +160,7 @@ def test_random_geometry_keeps_the_grand_mean_and_the_variance_between_condition
 
 
 def test_random_geometry_spreads_variance_evenly_over_neurons_and_conditions():
-    before = means() * np.linspace(0, 2, 12)
+    before = means() * np.linspace(0.5, 2, 12)
     drawn = np.array([before + Geometric(before, 0).shift(d) for d in range(1000)])
     centred = drawn - drawn.mean(axis=1, keepdims=True)
     by_neuron, by_condition = (centred**2).sum(axis=1), (centred**2).sum(axis=2)
@@ -331,3 +331,37 @@ def test_lengths_are_compared_without_their_noise():
     naive = ((standard.means[grid[:, 1]] - standard.means[grid[:, 0]]) ** 2).sum(axis=1)
     assert naive.max() / naive.min() > 2.5
     assert nulls.length_ratio(standard, grid) < 1 + 4 * 0.12
+
+
+def test_silent_neurons_are_no_dimension_of_random_geometry():
+    """They get no variance, no residual, and change nothing for the others."""
+    before = means().copy()
+    before[:, [2, 5]] = 0.0
+    with_silent, without = Geometric(before, 0), Geometric(np.delete(before, [2, 5], 1), 0)
+    for draw in range(3):
+        shift, axes = with_silent.shift(draw), with_silent.axes(draw)
+        assert not shift[:, [2, 5]].any()
+        np.testing.assert_allclose(np.delete(shift, [2, 5], 1), without.shift(draw))
+        np.testing.assert_array_equal(axes[:, [2, 5]], np.tile([2, 5], (len(before), 1)))
+        np.testing.assert_array_equal(np.sort(axes, axis=1), np.tile(np.arange(12), (8, 1)))
+
+
+def test_trials_are_swapped_by_unit_whatever_neurons_of_it_missed():
+    """Two neurons lost a trial each of both conditions: another group, the same recording."""
+    x = recording(np.zeros((8, 6)), 12, seed=0)
+    values = x.values.copy()
+    condition = 4 * x.a.values + 2 * x.b.values + x.c.values
+    for c in range(8):
+        values[np.flatnonzero(condition == c)[0], :2] = np.nan
+    p = gathered([x.copy(data=values)])[1]
+    assert (p.n_groups, p.n_units) == (2, 1)
+    grid = np.array([[0, 4], [1, 5], [2, 6], [3, 7]])
+    swap = SwapTrials(p, grid, 0)
+    for draw in range(8):
+        moved = swap.order(draw) != p.order
+        condition = p.condition
+        parts = [
+            [moved[a:b][condition[a:b] == row[0]].any() for row in grid]
+            for a, b in zip(p.trial0[:-1], p.trial0[1:], strict=True)
+        ]
+        assert parts[0] == parts[1]

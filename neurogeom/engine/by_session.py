@@ -9,7 +9,7 @@ from .resampling import resamples
 
 
 def values(setting, problems, group):
-    """Estimates of every session with enough neurons, (session, estimate)."""
+    """Estimates and margins of every session with enough neurons, (session, estimate) each."""
     found = []
     for unit in able(setting.population):
         population = setting.population.of_units([unit])
@@ -23,8 +23,8 @@ def values(setting, problems, group):
         experiment = Experiment(
             Draws(population, drawn, setting.scale), problems, group, setting.readout
         )
-        found.append(experiment.average(experiment.observe())[0])
-    return np.array(found)
+        found.append(experiment.average(experiment.observe()))
+    return tuple(map(np.array, zip(*found, strict=True)))
 
 
 def test(deviations, *, n_null, seed):

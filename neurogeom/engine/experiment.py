@@ -129,9 +129,10 @@ class Experiment:
             return self.repeat(self.population)
         return joined([self.solve(s) for s in self.draws.samples])
 
-    def repeat(self, population) -> Outcome:
-        """All steps again for a surrogate population."""
-        return joined([self._run(population, r) for r in self.draws.resamples])
+    def repeat(self, population, resamples=None) -> Outcome:
+        """All steps again for a surrogate population, on the splits of the data or on its own."""
+        resamples = self.draws.resamples if resamples is None else resamples
+        return joined([self._run(population, r) for r in resamples])
 
     def _run(self, population, resample: Resample) -> Outcome:
         if self.draws.scale != "split":

@@ -59,10 +59,10 @@ class LabelShuffle:
 
 @dataclass(frozen=True)
 class SwapTrials:
-    """All trials of a group exchange two matched conditions, or not, with probability 1/2.
+    """All trials of a unit exchange two matched conditions, or not, with probability 1/2.
 
     Keeps every neuron's counts, and with them Poisson marginals, exactly. Needs as many trials in
-    one condition of a pair as in the other, in every group.
+    one condition of a pair as in the other, in every group of a unit.
     """
 
     population: Any
@@ -80,8 +80,8 @@ class SwapTrials:
     def order(self, draw):
         """Which row stands at each position in surrogate number ``draw``."""
         p, order = self.population, self.population.order.copy()
-        swap = generator(self.seed, draw).random((p.n_groups, len(self.grid))) < 0.5
-        for g, k in zip(*np.nonzero(swap), strict=True):
+        swap = generator(self.seed, draw).random((p.n_units, len(self.grid))) < 0.5
+        for g, k in zip(*np.nonzero(swap[p.unit[p.column]]), strict=True):
             a, b = (p.trial0[g] + np.arange(*p.bounds[g, c : c + 2]) for c in self.grid[k])
             order[a], order[b] = order[b], order[a]
         return order
@@ -139,16 +139,22 @@ class Geometric:
     their size, their axes permuted in each condition on its own (Bernardi et al. 2020, Methods).
     For comparison with the literature and matched pairs alone: it spreads the variance of *all*
     variables evenly, so where contexts are coded much more or less strongly it tests something
-    else.
+    else. A neuron that says nothing (a mean of 0 in every condition) is no dimension.
     """
 
     means: np.ndarray
     seed: int
 
+    def __post_init__(self):
+        object.__setattr__(self, "_says", np.flatnonzero((self.means != 0).any(axis=0)))
+
     def shift(self, draw):
         """Moved means less means, (condition, neuron), of surrogate number ``draw``."""
         centre = self.means.mean(axis=0)
-        drawn = generator(self.seed, draw).standard_normal(self.means.shape)
+        drawn = np.zeros(self.means.shape)
+        drawn[:, self._says] = generator(self.seed, draw).standard_normal(
+            (len(drawn), len(self._says))
+        )
         drawn -= drawn.mean(axis=0)
         drawn *= np.linalg.norm(self.means - centre) / np.linalg.norm(drawn)
         return centre + drawn - self.means
@@ -156,7 +162,9 @@ class Geometric:
     def axes(self, draw):
         """A permutation of neurons for every condition, int (condition, neuron)."""
         rng = generator(self.seed, draw, 1)
-        return rng.permuted(np.tile(np.arange(self.means.shape[1]), (len(self.means), 1)), axis=1)
+        axes = np.tile(np.arange(self.means.shape[1]), (len(self.means), 1))
+        axes[:, self._says] = rng.permuted(axes[:, self._says], axis=1)
+        return axes
 
 
 def generator(seed, draw, part=0):
@@ -210,6 +218,8 @@ def of_orders(experiment, surrogate, n_null, **options) -> Null:
     """Surrogates in which trials change places; options are those of :func:`parallel.over`."""
 
     def one(draw):
+        if hasattr(surrogate, "redrawn"):
+            return experiment.repeat(*surrogate.redrawn(draw))
         return experiment.repeat(experiment.population.with_order(surrogate.order(draw)))
 
     return Null(*parallel.over(_each(experiment, one), n_null, **options))

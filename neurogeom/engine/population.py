@@ -120,6 +120,15 @@ class Population:
         """The same population with other rows at its positions."""
         return replace(self, order=order)
 
+    def relabelled(self, condition):
+        """The same trials in other conditions, int (flat trial,)."""
+        group = np.repeat(np.arange(self.n_groups), np.diff(self.trial0))
+        sort = np.lexsort((condition, group))
+        counts = np.zeros((self.n_groups, self.n_conditions), np.int64)
+        np.add.at(counts, (group, condition), 1)
+        bounds = np.concatenate([np.zeros((self.n_groups, 1), np.int64), counts.cumsum(1)], axis=1)
+        return replace(self, order=self.order[sort], block=self.block[sort], bounds=bounds)
+
     def shifted(self, shift):
         """The same trials with their condition means moved by ``shift`` (condition, neuron)."""
         values, condition = self.values.copy(), self.condition

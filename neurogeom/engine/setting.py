@@ -1,7 +1,7 @@
 """What every measure does first and last: conditions and population in, a named Dataset out."""
 
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from typing import Any
 
@@ -12,6 +12,7 @@ from .. import activity as container
 from .._version import __version__
 from ..design import Design, conditions
 from . import readouts
+from .block_shuffle import label_shuffle
 from .experiment import Draws
 from .multiplicity import max_statistic
 from .population import Population, population
@@ -39,14 +40,24 @@ class Setting:
 
     def draws(self, *, split) -> Draws:
         """Resamples of the population, trials split or not."""
-        made = resamples(
-            self.population,
+        return Draws(self.population, self._resamples(self.population, split), self.scale)
+
+    def _resamples(self, population, split):
+        return resamples(
+            population,
             n_resamples=self.n_resamples,
-            n_pseudo=self.n_pseudo,
+            n_pseudo=n_pseudo_trials(self.population, self.n_pseudo),
             seed=self.seed,
             split=split,
         )
-        return Draws(self.population, made, self.scale)
+
+    def label_shuffle(self, *, split, classes=None, rank=None):
+        """The surrogate in which labels change places: among all conditions, or within classes."""
+        n = self.design.n_conditions
+        classes = np.zeros(n, int) if classes is None else classes
+        rank = np.arange(n) if rank is None else rank
+        redraw = partial(self._resamples, split=split)
+        return label_shuffle(self.population, classes, rank, self.seed, redraw)
 
     def targets(self):
         """The named variables and contrasts."""

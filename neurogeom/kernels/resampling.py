@@ -15,6 +15,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_SHUFFLES = np.uint64(1 << 32)  # a part that no draw and no fold has
 
 
 @njit
@@ -99,7 +100,7 @@ def shuffled(order, positions, segments, segment_key, seed, draw):
     new = order.copy()
     for s in range(segments.size - 1):
         first = segments[s]
-        state = _state(seed, draw, segment_key[s], np.uint64(7))
+        state = _state(seed, draw, segment_key[s], _SHUFFLES)
         for i in range(segments[s + 1] - first - 1, 0, -1):
             state += _GOLDEN
             a, b = positions[first + i], positions[first + _below(state, i + 1)]

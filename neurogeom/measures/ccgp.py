@@ -9,6 +9,7 @@ import xarray as xr
 from ..design import Target
 from ..engine import by_session, intervals, nulls
 from ..engine.answers import add_tests
+from ..engine.block_shuffle import few
 from ..engine.choice import choose
 from ..engine.experiment import Draws, Experiment
 from ..engine.multiplicity import rank_p
@@ -276,10 +277,14 @@ class _Row:
     def _test(self, experiment, observed, margin, null):
         grid = self.target.grid
         if null == "labels":
-            found = self._label_shuffles(experiment)
+            shuffle = self.setting.label_shuffle(split=False)
+            found = nulls.of_orders(experiment, shuffle, self.setting.n_null, **self.options)
             test = {
                 "method": "labels shuffled among all conditions",
-                "notes": ["label shuffles test decoding, not abstraction"],
+                "notes": [
+                    "label shuffles test decoding, not abstraction",
+                    *few(shuffle, "the conditions"),
+                ],
             }
             return test | self._compared(observed, margin, found)
         if grid is None or len(grid) < 2:
@@ -309,24 +314,24 @@ class _Row:
         )
         return {"p": p[0], "null": found.values[:, 0], "failed": int(found.failed.sum())}
 
-    def _label_shuffles(self, experiment):
-        s = self.setting
-        everywhere = np.zeros(s.design.n_conditions, int)
-        shuffle = nulls.LabelShuffle(s.population, everywhere, s.seed)
-        return nulls.of_orders(experiment, shuffle, s.n_null, **self.options)
-
     def _surrogates(self, experiment, choice):
         s, grid = self.setting, self.target.grid
         if choice.kind == "swap":
             swap = nulls.SwapTrials(s.population, grid, s.seed)
             return nulls.of_orders(experiment, swap, s.n_null, **self.options)
+        if choice.kind == "geometric" and s.scale == "split":
+            raise ValueError(
+                "null='geometric' permutes axes of trials that are scaled once for all training "
+                "sets; use scale='resample', or null='coding_vectors' with scale='split'"
+            )
         surrogate = nulls.coding_vectors(choice, self.standard, grid, s.seed)
         return nulls.of_moves(experiment, surrogate, s.n_null, **self.options)
 
     def _over_sessions(self, experiment, choice):
         s = self.setting
-        values = by_session.values(s, experiment.problems, experiment.group)
+        values, margins = by_session.values(s, experiment.problems, experiment.group)
         observed, flipped = by_session.test(values - 0.5, n_null=s.n_null, seed=s.seed)
+        margin, null_margin = by_session.test(margins, n_null=s.n_null, seed=s.seed)
         note = (
             f"the p-value is of the mean CCGP over the {len(values)} sessions on their own, "
             "not of the pooled population"
@@ -334,7 +339,13 @@ class _Row:
         return {
             "null": 0.5 + flipped[:, 0],
             "statistic": 0.5 + observed[0],
-            "p": rank_p(observed, flipped, alternative=self.alternative)[0],
+            "p": rank_p(
+                observed,
+                flipped,
+                margin=margin,
+                null_margin=null_margin,
+                alternative=self.alternative,
+            )[0],
             "method": choice.text,
             "notes": [note],
         }

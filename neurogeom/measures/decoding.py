@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from ..engine import intervals, nulls
+from ..engine.block_shuffle import few
 from ..engine.experiment import Experiment, Joint
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.problems import Problems, within
@@ -102,8 +103,8 @@ def decoding(
     0.90-0.99 of data sets with the nearest mean (lowest where trials come in blocks) and up to 1
     with the SVM (60 to 100 data sets alone).
 
-    With a ``block`` coordinate in which every block lies in one condition, label shuffles keep all
-    trials in place: p is then 1 whatever the accuracy, and says nothing.
+    With a ``block`` coordinate trials change places within a block that holds several levels, and
+    a block that holds one level changes it as a whole.
     """
     s = setting(
         x,
@@ -134,17 +135,19 @@ def decoding(
     result = xr.Dataset(
         {"estimate": ("variable", observed)}, {"variable": [t.name for t in targets]}
     )
-    failed = sum(o.failed for o in outcomes)
+    failed, notes = sum(o.failed for o in outcomes), []
     if n_null:
+        shuffles = [s.label_shuffle(split=True, **_classes(s.design, t, null)) for t in targets]
+        notes = [n for t, each in zip(targets, shuffles, strict=True) for n in few(each, t.name)]
         found = [
             nulls.of_orders(
                 e,
-                nulls.LabelShuffle(s.population, _classes(s.design, t, null), seed),
+                shuffle,
                 n_null,
                 n_jobs=n_jobs,
                 progress=progress,
             )
-            for e, t in zip(experiments, targets, strict=True)
+            for e, shuffle in zip(experiments, shuffles, strict=True)
         ]
         null_values, null_margin = (np.concatenate([f[i] for f in found], axis=1) for i in (0, 1))
         failed += int(sum(f.failed.sum() for f in found))
@@ -178,6 +181,7 @@ def decoding(
         null_method="labels shuffled within group"
         + ("" if null == "labels_all" else " and within the levels of the other variables"),
         failed=failed,
+        notes=notes,
         largest_gap=max(o.gap for o in outcomes),
         **intervals.attrs(bounds, [t.name for t in targets]),
     )
@@ -201,15 +205,14 @@ def _joint(target):
 
 
 def _classes(design, target, null):
-    """Conditions among which labels are exchanged: of one context, or all, int (condition,)."""
+    """Conditions among which labels are exchanged: of one context, or all."""
     if null == "labels_all" or target.grid is None:
-        return np.zeros(design.n_conditions, int)
-    classes = len(target.grid) + np.arange(
-        design.n_conditions
-    )  # an unmatched condition keeps its trials
-    for context, row in enumerate(target.grid):
-        classes[row] = context
-    return np.unique(classes, return_inverse=True)[1]
+        return {}
+    n = design.n_conditions
+    classes, rank = len(target.grid) + np.arange(n), np.zeros(n, int)
+    for context, row in enumerate(target.grid):  # an unmatched condition keeps its trials
+        classes[row], rank[row] = context, np.arange(len(row))
+    return {"classes": np.unique(classes, return_inverse=True)[1], "rank": rank}
 
 
 def _training(draws):

@@ -5,6 +5,7 @@ import xarray as xr
 
 from ..design import balanced_dichotomies
 from ..engine import intervals, nulls
+from ..engine.block_shuffle import few
 from ..engine.experiment import Experiment
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.problems import within
@@ -55,8 +56,7 @@ def shattering(
         conditions is divided into halves that differ by one, which weigh the same.
     null : {None, "labels"}
         Trials change places among all conditions, within groups: chance, the same surrogates for
-        all dichotomies. As for :func:`neurogeom.decoding`, p says nothing where every block of
-        trials lies in one condition.
+        all dichotomies. Blocks of trials are kept as in :func:`neurogeom.decoding`.
 
     Returns
     -------
@@ -116,11 +116,12 @@ def shattering(
             "condition": [s.design.name_of(c) for c in range(s.design.n_conditions)],
         },
     )
-    failed = outcome.failed
+    failed, notes = outcome.failed, []
     if n_null:
-        surrogate = nulls.LabelShuffle(s.population, np.zeros(s.design.n_conditions, int), seed)
+        shuffle = s.label_shuffle(split=True)
+        notes = few(shuffle, "the conditions")
         values, margins, lost = nulls.of_orders(
-            experiment, surrogate, n_null, n_jobs=n_jobs, progress=progress
+            experiment, shuffle, n_null, n_jobs=n_jobs, progress=progress
         )
         failed += int(lost.sum())
         upper = rank_p(accuracy, values, margin=margin, null_margin=margins, alternative="greater")
@@ -149,6 +150,7 @@ def shattering(
         n_dichotomies_total=total,
         null_method="labels shuffled among all conditions, within group",
         failed=failed,
+        notes=notes,
         largest_gap=outcome.gap,
         **intervals.attrs([bounds], ["shattering"]),
     )
