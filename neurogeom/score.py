@@ -23,9 +23,9 @@ MEASURES: dict[str, Callable] = {
 }
 OWN = {
     "decoding": {"classes"},
-    "ccgp": {"held_out", "across"},
+    "ccgp": {"held_out", "across", "null", "alternative"},
     "shattering": {"max_dichotomies"},
-    "parallelism": {"pairing"},
+    "parallelism": {"pairing", "null", "alternative"},
 }
 RESAMPLED = {"readout", "n_resamples", "n_pseudo"}
 SHARED = {"contrasts", "min_trials", "n_null", "target", "scale", "empty", "seed", "n_jobs"}
@@ -49,7 +49,7 @@ def score(x, variables, *, measures=None, progress=None, **options) -> xr.DataTr
         Keywords of the measures: those that they share (``contrasts``, ``readout``, ``min_trials``,
         ``n_resamples``, ``n_pseudo``, ``n_null``, ``target``, ``scale``, ``empty``, ``seed``,
         ``n_jobs``) and their own (``held_out``, ``across``, ``classes``, ``max_dichotomies``,
-        ``pairing``).
+        ``pairing``; ``null`` and ``alternative`` are those of CCGP and parallelism).
 
     Returns
     -------
@@ -120,9 +120,13 @@ def describe(sessions, variables, **options) -> xr.Dataset:
     groups and neurons, ``dropped`` (reason -> count) and ``min_trials_cost`` (threshold ->
     neurons).
     """
-    flat = [s.isel(time=0, drop=True) if "time" in s.dims else s for s in sessions]
-    s = setting(flat, variables, **options)
-    p, design = s.population, s.design
+    windows = max((s.sizes["time"] for s in sessions if "time" in s.dims), default=1)
+    each = [
+        setting([x.isel(time=t, drop=True) if "time" in x.dims else x for x in sessions], variables,
+                **options)
+        for t in range(windows)
+    ]  # fmt: skip
+    p, design = each[0].population, each[0].design
     # A variable called like a part of this Dataset stands in the names of the conditions alone.
     own = {"condition", "neuron", "n_trials", "session", "unit_id"}
     labels = {n: ("condition", np.asarray(v)) for n, v in design.labels.items() if n not in own}
@@ -133,6 +137,7 @@ def describe(sessions, variables, **options) -> xr.Dataset:
     read = [x.attrs.get("dropped", {}) for x in sessions]
     unlabelled = {reason: n for reason, n in design.dropped.items() if reason != EMPTY}
     apart = p.n_units == p.n_neurons and p.n_neurons > 1
+    neurons = sorted({s.population.n_neurons for s in each})
     result.attrs = {
         "n_sessions": len(sessions),
         "n_groups": p.n_groups,
@@ -146,12 +151,25 @@ def describe(sessions, variables, **options) -> xr.Dataset:
             "neurons": _summed([p.dropped, *(r.get("neurons", {}) for r in read)]),
         },
         "min_trials_cost": p.kept_at,
-        "notes": _notes(p, options.get("min_trials", 5), design.dropped.get(EMPTY, 0)),
+        "notes": [
+            *_notes(p, options.get("min_trials", 5), design.dropped.get(EMPTY, 0)),
+            *_differ(neurons),
+        ],
         **{k: sessions[0].attrs[k] for k in ("align", "window", "units") if k in sessions[0].attrs},
         "source": [x.attrs["source"] for x in sessions if "source" in x.attrs],
         "content_hash": [x.attrs["content_hash"] for x in sessions if "content_hash" in x.attrs],
     }
     return result
+
+
+def _differ(neurons):
+    """A sentence where time windows have different numbers of neurons with enough trials."""
+    if len(neurons) == 1:
+        return []
+    return [
+        f"between {neurons[0]} and {neurons[-1]} neurons have enough trials, by time window; "
+        "trials and neurons stated here are those of the first"
+    ]
 
 
 def _summed(counts):

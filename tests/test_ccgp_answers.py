@@ -198,3 +198,9 @@ def test_errors_say_what_is_wrong_and_what_to_do(variables, options, message):
         ng.ccgp(
             x, variables, **{"n_null": 9, "readout": "nearest_mean", "target": "none", **options}
         )
+
+
+def test_random_geometry_is_refused_where_every_training_set_has_its_own_scale():
+    x = recording(unstructured(8, 20, 0), 8)
+    with pytest.raises(ValueError, match="null='geometric' permutes axes.*scale='resample'"):
+        ng.ccgp(x, NAMES, **TESTED, null="geometric", scale="split", n_null=3)

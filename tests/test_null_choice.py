@@ -8,6 +8,7 @@ import pytest
 from made_population import recording, unstructured
 
 import neurogeom as ng
+from neurogeom.engine import by_session
 from neurogeom.engine.choice import able, choose
 
 PAIRS2, PAIRS4 = np.array([[0, 2], [1, 3]]), np.arange(8).reshape(2, 4).T
@@ -159,3 +160,12 @@ def test_six_sessions_have_63_sign_flips_and_a_statistic_of_their_own(measure):
     flips = np.concatenate([found.statistic.values[None], found.null.values]) - chance
     # A sign pattern and its opposite: the 64 values are symmetric about chance.
     np.testing.assert_allclose(np.sort(flips, axis=0), np.sort(-flips, axis=0), atol=1e-12)
+
+
+def test_ties_of_session_accuracies_are_broken_by_the_margin(monkeypatch):
+    """Coarse accuracies tie with many of their sign flips, margins on one side with none."""
+    accuracy, margin = np.array([0.75] * 2 + [0.5] * 4)[:, None], np.arange(1.0, 7.0)[:, None]
+    monkeypatch.setattr(by_session, "values", lambda *_: (accuracy, margin))
+    found = answer(ng.ccgp, several(6), "abc").p_value
+    # of 64 patterns 16 tie in accuracy, of which one reaches the margin: the observed one
+    np.testing.assert_allclose(found, 2 / 64)

@@ -234,3 +234,14 @@ def test_what_is_not_matched_is_nan_with_a_reason():
 def test_errors_say_what_is_wrong_and_what_to_do(variables, options, message):
     with pytest.raises(ValueError, match=message):
         ng.parallelism(recording(unstructured(8, 5, 0), 6), variables, **{"n_null": 9, **options})
+
+
+def test_the_largest_pairing_needs_no_matched_contexts():
+    """Four conditions against four that no two of the variables tell apart in every context."""
+    x = recording(embedded(SIGN * 2, 40), 8)
+    number = 4 * x.a.values + 2 * x.b.values + x.c.values
+    x = x.assign_coords(d=("trial", np.isin(number, [0, 1, 2, 4]).astype(int)))
+    found = ng.parallelism(x, NAMES, contrasts=["d"], pairing="max", n_null=19, target="none")
+    assert np.isfinite(found.estimate).all()
+    assert np.isfinite(found.p_value).all()
+    assert ng.parallelism(x, NAMES, contrasts=["d"], **PLAIN).attrs["reasons"].keys() == {"d"}

@@ -212,3 +212,11 @@ def test_sessions_without_a_condition_lend_their_neurons_to_none():
     p = population(found, conditions(found, ["a", "b", "c"]), min_trials=2)
     assert set(p.recorded[:, 0]) == {"s1"}
     assert p.dropped == {"fewer than 2 trials in a condition": 6}
+
+
+def test_a_trial_without_a_block_is_refused():
+    x = session()
+    block = np.arange(x.sizes["trial"]) // 5 + 0.0
+    block[4] = np.nan
+    with pytest.raises(ValueError, match="1 trials of session 's1' have no value in the block"):
+        gathered(x.assign_coords(block=("trial", block)))

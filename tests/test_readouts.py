@@ -269,3 +269,9 @@ def test_names_and_errors():
         TypeError, match="is no readout; wrap a scikit-learn classifier in Estimator"
     ):
         readout(LinearSVC())
+
+
+def test_a_classifier_without_weights_is_refused_where_they_are_needed():
+    x = recording(np.zeros((8, 6)), [5, 6, 7, 8, 5, 6, 9, 8])
+    with pytest.raises(ValueError, match="NearestCentroid takes no sample_weight"):
+        ng.decoding(x, VARIABLES, readout=Estimator(NearestCentroid()), n_null=0)

@@ -261,3 +261,25 @@ def test_one_variable_is_decoded_and_the_rest_is_noted():
     assert all(f"no {name}: " in notes for name in ("ccgp", "shattering", "parallelism"))
     with pytest.raises(ValueError, match="CCGP has nothing to generalise across"):
         ng.score(x, ["a"], measures=["ccgp"], n_null=0)
+
+
+def test_windows_with_other_neurons_are_said():
+    """A neuron that was not observed in the second window is counted in the first alone."""
+    x = one()
+    timed = xr.concat([x, x], "time").transpose("trial", "neuron", "time")
+    timed = timed.assign_coords(time=("time", [0.1, 0.2], {"units": "s"}))
+    values = timed.values.copy()
+    values[:, 2, 1] = np.nan
+    options = {**QUICK, "measures": ["decoding"], "readout": "nearest_mean", "n_null": 0}
+    notes = ng.score(timed.copy(data=values), NAMES, **options)["population"].attrs["notes"]
+    assert any("between 7 and 8 neurons have enough trials" in n for n in notes)
+    plain = ng.score(timed, NAMES, **options)["population"].attrs["notes"]
+    assert not any("between" in n for n in plain)
+
+
+def test_the_null_and_its_side_can_be_named():
+    options = {**QUICK, "measures": ["ccgp", "parallelism"], "readout": "nearest_mean"}
+    tree = ng.score(one(), NAMES, **options, null="geometric", alternative="greater")
+    for name in ("ccgp", "parallelism"):
+        assert set(tree[name].null_method.values) == {"random geometry, isotropic"}
+        assert tree[name].attrs["alternative"] == "greater"

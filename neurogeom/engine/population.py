@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from ..columns import is_missing
 from ..kernels import resampling
 
 
@@ -248,6 +249,11 @@ def _groups(session, condition, n_conditions):
     name = str(session.coords["session"].values)
     animal = str(session.coords["animal"].values) if "animal" in session.coords else ""
     has_blocks = "block" in session.coords
+    if has_blocks and (lost := int(is_missing(session.coords["block"].values[used]).sum())):
+        raise ValueError(
+            f"{lost} trials of session {name!r} have no value in the block coordinate; "
+            "drop them (where=) or the coordinate"
+        )
     block = (
         np.unique(session.coords["block"].values, return_inverse=True)[1]
         if has_blocks

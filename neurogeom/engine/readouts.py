@@ -164,11 +164,18 @@ class Estimator:
 
         from sklearn.base import clone
         from sklearn.exceptions import ConvergenceWarning
+        from sklearn.utils.validation import has_fit_parameter
 
         score, converged = np.empty((len(sign), len(sample.test))), np.ones(len(sign), bool)
         for u in range(len(sign)):
             rows, y, root = _rows(sample, sign[u : u + 1], weight[u : u + 1])
             weights = {} if np.allclose(root, 1.0) else {"sample_weight": root**2}
+            if weights and not has_fit_parameter(self.classifier, "sample_weight"):
+                raise ValueError(
+                    f"{type(self.classifier).__name__} takes no sample_weight, which conditions "
+                    "with unequal numbers of trials need; use another classifier, or as many "
+                    "trials of each condition"
+                )
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", ConvergenceWarning)
                 fitted = clone(self.classifier).fit(sample.train[rows], y[0], **weights)

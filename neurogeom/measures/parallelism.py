@@ -108,7 +108,7 @@ def parallelism(
             "pairing='max' is tested against null='geometric' alone: its surrogates are paired anew"
         )
     targets, standard = s.targets(), nulls.standardised(s.population, scale)
-    if all(t.grid is None or len(t.grid) < 2 for t in targets):
+    if all(_unpaired(t, pairing) for t in targets):
         raise NothingToAsk(
             f"the parallelism score of {targets[0].name!r} needs a second context; "
             "name another variable"
@@ -152,8 +152,8 @@ def _row(s, target, standard, pairing, null, alternative, interval_target):
         "reason": "",
         "interval": intervals.refused("there is no estimate"),
     }
-    if target.grid is None or len(target.grid) < 2:
-        return row | {"reason": f"the levels of {target.name!r} are not matched in two contexts"}
+    if reason := _unpaired(target, pairing):
+        return row | {"reason": reason}
     groups = _pair_groups(target, standard, pairing)
     top, bottom, raw = contributions(standard.means, standard.error, groups)
     reliability = bottom.sum() / raw.sum() if raw.sum() > 0 else 0.0
@@ -188,6 +188,17 @@ def _row(s, target, standard, pairing, null, alternative, interval_target):
         test = _test(s, target, standard, groups, pairing, null, alternative, row["statistic"])
         row |= test | {"notes": [*row["notes"], *test["notes"]]}
     return row
+
+
+def _unpaired(target, pairing):
+    """Why the conditions of the two sides have no pairs, or ""."""
+    if pairing == "factor":
+        matched = target.grid is not None and len(target.grid) >= 2
+        return "" if matched else f"the levels of {target.name!r} are not matched in two contexts"
+    sizes = [((s.side > 0).sum(), (s.side < 0).sum()) for s in target.sides]
+    if all(a == b >= 2 for a, b in sizes):
+        return ""
+    return f"{target.name!r} has unequal numbers of conditions on its sides, or one alone"
 
 
 def _pair_groups(target, standard, pairing):
@@ -235,7 +246,8 @@ def _score(means, groups):
 
 def _test(s, target, standard, groups, pairing, null, alternative, observed):
     kind = null or ("geometric" if pairing == "max" else None)
-    choice = choose(s.population, target.grid, nulls.length_ratio(standard, target.grid), null=kind)
+    ratio = np.nan if kind == "geometric" else nulls.length_ratio(standard, target.grid)
+    choice = choose(s.population, target.grid, ratio, null=kind)
     if choice.kind == "sessions":
         return _over_sessions(s, standard, groups, choice, alternative)
     values = _surrogates(s, target, standard, groups, pairing, choice)
