@@ -101,23 +101,24 @@ def solve_many(gram, offsets, sign, weight, C, start=None, half=None):
     data = Problems(*gram, half, condition, sign, guess)
     shape = (len(sign), n_trials)
     out = Solutions(np.zeros(shape), np.zeros(shape), *_results(len(sign)))
-    work = workspace(n_trials, int(((sign != 0) @ sizes).max(initial=0)), len(sizes))
-    narrow(data, offsets, work)
     n_trained = (sign != 0) @ sizes
-    alone = [q for q in groups if 20 * len(q) < n_trained[q[0]]]
+    work = workspace(n_trials, int(n_trained.max(initial=0)), len(sizes))
+    narrow(data, offsets, work)
+    # where many problems share their trials, P is worth its making
+    share = [len(q) > 1 and 20 * len(q) >= n_trained[q[0]] for q in groups]
     work.units[1] = 0.0
-    if alone:
+    if not all(share):
+        alone = [q for q, shared in zip(groups, share, strict=True) if not shared]
         solve_sets(data, cost, np.concatenate(alone), work, out)
-    for q in groups:
-        if 20 * len(q) >= n_trained[q[0]]:
-            m, _, _ = load(data, cost[q[0]], work)
-            if factor_set(data.gram, False, m, work) >= 0:
-                invert(data.condition, m, work)
-            solve_sets(data, cost, q, work, out)
-            again = q[~(out.gap[q] <= EXACT)]  # too few digits: without P, from a fresh factor
-            work.units[1] = 0.0
-            if len(again):
-                solve_sets(data, cost, again, work, out)
+    for q in (q for q, shared in zip(groups, share, strict=True) if shared):
+        m, _, _ = load(data, cost[q[0]], work)
+        if factor_set(data.gram, False, m, work) >= 0:
+            invert(data.condition, m, work)
+        solve_sets(data, cost, q, work, out)
+        again = q[~(out.gap[q] <= EXACT)]  # too few digits: without P, from a fresh factor
+        work.units[1] = 0.0
+        if len(again):
+            solve_sets(data, cost, again, work, out)
     return out.coef, out.gap, out.steps, out.converged, out.value
 
 
