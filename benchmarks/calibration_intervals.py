@@ -2,7 +2,7 @@
 
     python benchmarks/calibration_intervals.py                     # every cell
     python benchmarks/calibration_intervals.py --cells sessions    # those with this in their name
-    python benchmarks/calibration_intervals.py --scale 0.2         # a fifth of the data sets
+    python benchmarks/calibration_intervals.py --datasets 100      # fewer than the usual 500
 
 Through the pipeline of the public measures: z-scores by resample, 20 resamples, draws with
 replacement where sessions (or neurons) were recorded apart. What is to be covered is the same
@@ -33,33 +33,35 @@ COLUMNS = (
 )
 ONE, MANY, ANIMALS = ("recording", "population"), ("sessions",), ("animals",)
 MEAN = "nearest_mean"
-# name: (world, targets, readout, data sets)
+# name: (world, targets, readout)
 CELLS = {
-    "one N100 n12 C4": (World(), ONE, MEAN, 500),
-    "one N100 n12 C4 shared": (World(shared=True), ONE, MEAN, 300),
-    "one N100 n12 C4 apart": (World(apart=True), ONE[1:], MEAN, 300),
-    "one N100 n12 C4 svm": (World(), ONE, "svm", 60),
-    "one N100 n5 C4": (World(trials=5), ONE, MEAN, 200),
-    "one N100 n40 C4 shared": (World(trials=40, shared=True), ONE, MEAN, 150),
-    "one N100 n12 C8 shared": (World(conditions=8, shared=True), ONE, MEAN, 150),
-    "one N30 n12 C4": (World(30), ONE, MEAN, 150),
-    "one N30 n20 C4 d4": (World(30, trials=20, d=4.0), ONE, MEAN, 150),
-    "one N60 n20 C4 counts": (World(60, trials=20, counts=True, shared=True), ONE, MEAN, 150),
-    "one N60 n12 C4 6 blocks": (World(60, blocks=6, shared=True), ONE, MEAN, 120),
-    "one N15 n20 C4": (World(15, trials=20), ONE[:1], MEAN, 150),
-    "sessions 10x10 n12 C4": (World(10, 10, shared=True), MANY, MEAN, 500),
-    "sessions 6x15 n12 C4": (World(15, 6, shared=True), MANY, MEAN, 300),
-    "sessions 5x20 n12 C4": (World(20, 5, shared=True), MANY, MEAN, 500),
-    "sessions 10x10 n12 C4 apart": (World(10, 10, apart=True), MANY, MEAN, 500),
-    "sessions 20x5 n12 C4": (World(5, 20, shared=True), MANY, MEAN, 300),
-    "sessions 10x3 n12 C4": (World(3, 10, shared=True), MANY, MEAN, 300),
-    "sessions 10x10 n5 C4": (World(10, 10, trials=5, shared=True), MANY, MEAN, 300),
-    "sessions 10x10 n40 C4": (World(10, 10, trials=40, shared=True), MANY, MEAN, 300),
-    "sessions 10x10 n12 C8": (World(10, 10, conditions=8, shared=True), MANY, MEAN, 300),
-    "sessions 10x10 n12 C4 svm": (World(10, 10, shared=True), MANY, "svm", 100),
-    "animals 3x3x10 n12 C4 d3": (World(10, 9, d=3.0, animals=3, shared=True), ANIMALS, MEAN, 300),
-    "animals 4x3x10 n12 C4 d3": (World(10, 12, d=3.0, animals=4, shared=True), ANIMALS, MEAN, 300),
-    "animals 6x3x10 n12 C4 d3": (World(10, 18, d=3.0, animals=6, shared=True), ANIMALS, MEAN, 300),
+    "one N100 n12 C4": (World(), ONE, MEAN),
+    "one N100 n12 C4 shared": (World(shared=True), ONE, MEAN),
+    "one N100 n12 C4 apart": (World(apart=True), ONE[1:], MEAN),
+    "one N100 n12 C4 svm": (World(), ONE, "svm"),
+    "one N60 n20 C4 shared svm": (World(60, trials=20, shared=True), ONE, "svm"),
+    "one N60 n8 C8 shared svm": (World(60, trials=8, conditions=8, shared=True), ONE, "svm"),
+    "one N100 n5 C4": (World(trials=5), ONE, MEAN),
+    "one N100 n40 C4 shared": (World(trials=40, shared=True), ONE, MEAN),
+    "one N100 n12 C8 shared": (World(conditions=8, shared=True), ONE, MEAN),
+    "one N30 n12 C4": (World(30), ONE, MEAN),
+    "one N30 n20 C4 d4": (World(30, trials=20, d=4.0), ONE, MEAN),
+    "one N60 n20 C4 counts": (World(60, trials=20, counts=True, shared=True), ONE, MEAN),
+    "one N60 n12 C4 6 blocks": (World(60, blocks=6, shared=True), ONE, MEAN),
+    "one N15 n20 C4": (World(15, trials=20), ONE[:1], MEAN),
+    "sessions 10x10 n12 C4": (World(10, 10, shared=True), MANY, MEAN),
+    "sessions 6x15 n12 C4": (World(15, 6, shared=True), MANY, MEAN),
+    "sessions 5x20 n12 C4": (World(20, 5, shared=True), MANY, MEAN),
+    "sessions 10x10 n12 C4 apart": (World(10, 10, apart=True), MANY, MEAN),
+    "sessions 20x5 n12 C4": (World(5, 20, shared=True), MANY, MEAN),
+    "sessions 10x3 n12 C4": (World(3, 10, shared=True), MANY, MEAN),
+    "sessions 10x10 n5 C4": (World(10, 10, trials=5, shared=True), MANY, MEAN),
+    "sessions 10x10 n40 C4": (World(10, 10, trials=40, shared=True), MANY, MEAN),
+    "sessions 10x10 n12 C8": (World(10, 10, conditions=8, shared=True), MANY, MEAN),
+    "sessions 10x10 n12 C4 svm": (World(10, 10, shared=True), MANY, "svm"),
+    "animals 3x3x10 n12 C4 d3": (World(10, 9, d=3.0, animals=3, shared=True), ANIMALS, MEAN),
+    "animals 4x3x10 n12 C4 d3": (World(10, 12, d=3.0, animals=4, shared=True), ANIMALS, MEAN),
+    "animals 6x3x10 n12 C4 d3": (World(10, 18, d=3.0, animals=6, shared=True), ANIMALS, MEAN),
 }
 
 
@@ -152,15 +154,15 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cells", default="", help="run those with this in their name")
-    parser.add_argument("--scale", type=float, default=1.0, help="times the data sets of a cell")
+    parser.add_argument("--datasets", type=int, default=500, help="data sets of a cell")
     parser.add_argument("--out", type=Path, default=FINDINGS)
     options = parser.parse_args()
     rows = read(options.out)
-    for name, (world, targets, readout, n) in CELLS.items():
+    for name, (world, targets, readout) in CELLS.items():
         if options.cells not in name or any(r["cell"] == name for r in rows):
             continue
         start = time.process_time()
-        made = list(rows_of(name, world, targets, readout, max(2, round(n * options.scale))))
+        made = list(rows_of(name, world, targets, readout, options.datasets))
         rows += made
         write(options.out, rows)
         for row in made:
