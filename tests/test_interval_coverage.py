@@ -46,7 +46,7 @@ def limits(k, n, level=0.999):
     ],
 )
 def test_intervals_cover_what_they_are_for(name, n):
-    world, targets, readout, _ = calibration.CELLS[name]
+    world, targets, readout = calibration.CELLS[name]
     for row in calibration.rows_of(name, world, targets, readout, n):
         if row["refused"] == 1:
             assert row["measure"] == "parallelism"  # of blocks, or of a recording with few trials
