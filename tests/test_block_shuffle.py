@@ -109,7 +109,7 @@ def test_a_rule_that_blocks_hold_is_decoded_with_a_small_p():
 @pytest.mark.slow
 def test_drift_of_blocks_is_no_rule():
     """Blocks differ, rules do not: rejected at the nominal level, not whenever blocks differ."""
-    n = 200
+    n = 120
     p = [
         float(
             ng.decoding(
