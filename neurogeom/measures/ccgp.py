@@ -98,19 +98,21 @@ def ccgp(
     Matched pairs of a contrast: it takes the place of the last variable that it can replace, and
     the variables left over (``contexts``) are what a pair agrees in.
 
-    Measured on random geometry at nominal 0.05 two-sided, nearest mean, two resamples, 60 to 3000
-    data sets a cell (``benchmarks/findings``, pooled): matched 0.048 and any 0.049 for neurons
-    recorded apart, 0.035 and 0.049 in eight sessions, 0.049 and 0.054 in three, 0.049 and 0.053 in
-    one. No cell has an exact 99 % lower limit above 0.05; doubtful cells were given more data sets.
-    Conservative: sign flips over sessions (the level they can reach is 0.047, and coarse accuracies
-    tie), and three sessions of 4 conditions with strong contexts, unequal baselines and 20 trials.
-    Power at a true CCGP of 0.65 and 0.75, matched: 0.23 and 0.52 (4 conditions, apart), 0.46 and
-    0.86 (8); 0.08 and 0.12, 0.16 and 0.39 for one population recorded together. Sign flips over
-    sessions cost power: 0.34 and 0.71 with 8 conditions, where "any" has 0.46 and 0.88.
+    Measured on random geometry at nominal 0.05 two-sided, nearest mean, 20 resamples, 200 data sets
+    a cell and 2,000 for one population (``benchmarks/findings``, pooled): matched 0.049 and any
+    0.049 for neurons recorded apart, 0.045 and 0.045 in eight sessions, 0.042 and 0.045 in three,
+    0.050 and 0.050 in one; with the SVM 0.046 and 0.042 (500 data sets, apart, 4 conditions). No
+    cell has an exact 99 % lower limit above 0.05; doubtful cells were given more data sets.
+    Conservative, down to 0.036: contexts that are rotated where they are strong and baselines
+    unequal; and sign flips over sessions, whose level cannot exceed 0.047.
+    Power at a true CCGP of 0.65 and 0.75, matched, two resamples: 0.23 and 0.52 (4 conditions,
+    apart), 0.46 and 0.86 (8); 0.08 and 0.12, 0.16 and 0.39 for one population recorded together.
+    Sign flips over sessions cost power: 0.34 and 0.71 with 8 conditions, where "any" has 0.46 and
+    0.88 (ties not yet broken by the margin).
 
-    The 95 % interval covers, by measure and cell, 0.91-0.98 of data sets with the nearest mean and
-    up to 1 with the SVM (60 to 100 data sets alone). For the population it needs 50 neurons: with
-    fewer it is for the recording, and says so.
+    The 95 % interval covers, by measure and cell, 0.92-0.98 of 500 data sets with the nearest mean
+    and 0.95-0.99 with the SVM. For the population it needs 50 neurons: with fewer it is for the
+    recording, and says so.
     """
     s = setting(
         x,

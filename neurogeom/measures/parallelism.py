@@ -84,10 +84,10 @@ def parallelism(
     Notes
     -----
     Measured as for :func:`neurogeom.ccgp` (``benchmarks/findings``): at nominal 0.05 it rejects
-    0.051 for neurons recorded apart, 0.045 in eight sessions, 0.046 in three and 0.049 in one; no
-    cell has an exact 99 % lower limit above 0.05. Conservative where contexts are strong, baselines
-    unequal and coding vectors rotated: three sessions of 4 conditions, 20 trials; one session of 8
-    conditions, 5 trials. Power where the true CCGP is 0.65 and 0.75: 0.31 and 0.72 (4 conditions,
+    0.051 for neurons recorded apart, 0.040 in eight sessions, 0.045 in three and 0.046 in one; no
+    cell has an exact 99 % lower limit above 0.05. Conservative, down to 0.02, where contexts are
+    strong, baselines unequal and coding vectors rotated: three sessions, or one. Power where the
+    true CCGP is 0.65 and 0.75, two resamples: 0.31 and 0.72 (4 conditions,
     recorded apart), 0.57 and 0.95 (8 conditions). The 95 % interval covers 0.92-0.99 of data sets
     whose reliability is at least 0.15, and it is wide.
     """
