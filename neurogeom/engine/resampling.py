@@ -79,7 +79,7 @@ def _unsplit(population, n_resamples, n_pseudo, seed):
 
 
 def _split(population, resample, n_pseudo, seed):
-    fold, used = _folds(population, resample // N_FOLDS, seed)
+    fold, used = folds(population, resample // N_FOLDS, seed)
     number = np.concatenate([np.repeat(u, n) for u, n in zip(used, population.counts, strict=True)])
     test = fold == resample % number
     if n_pseudo is None:
@@ -111,14 +111,39 @@ def _drawn(population, chosen, seed, resample, part, n):
     )
 
 
-def _folds(population, repeat, seed):
+def folds(population, repeat, seed, n_folds=N_FOLDS):
+    """Trials dealt to folds in each condition and group, whole blocks together.
+
+    returns : int (flat trial,), and int (group, condition): folds used, fewer where trials or
+    blocks are fewer
+    """
     p = population
     if p.has_blocks:
-        return _block_folds(p, repeat, seed)
-    return kernels.folds(p.bounds, p.trial0, p.keys, np.uint64(seed), np.uint64(repeat), N_FOLDS)
+        return _block_folds(p, repeat, seed, n_folds)
+    return kernels.folds(p.bounds, p.trial0, p.keys, np.uint64(seed), np.uint64(repeat), n_folds)
 
 
-def _block_folds(population, repeat, seed):
+def fold_means(population, n_folds, repeat, seed):
+    """Condition means of disjoint sets of trials, float64 (fold, condition, neuron).
+
+    Their noise is independent between folds, so that products of two folds are unbiased. ``repeat``
+    numbers the division; groups are divided on their own.
+
+    Raises
+    ------
+    ValueError
+        A condition has fewer trials, or blocks of trials, than folds.
+    """
+    fold, used = folds(population, repeat, seed, n_folds)
+    if used.min() < n_folds:
+        raise ValueError(
+            f"a condition has {used.min()} trials (or blocks of trials), and {n_folds} sets that "
+            "share none of them are needed; merge conditions or raise min_trials"
+        )
+    return np.stack([population.moments(fold == f)[0] for f in range(n_folds)])
+
+
+def _block_folds(population, repeat, seed, n_folds):
     """Whole blocks to folds, in random order, each to the fold that has least of what it holds."""
     condition, fold = population.condition, np.empty(population.trial0[-1], int)
     used = np.empty((population.n_groups, population.n_conditions), int)
@@ -135,7 +160,7 @@ def _block_folds(population, repeat, seed):
                 "block, and a block is never split; leave out the block coordinate or merge "
                 "conditions"
             )
-        most = int(min(N_FOLDS, n_blocks.min()))
+        most = int(min(n_folds, n_blocks.min()))
         fold_of, used[g] = _divided(
             holds, most, _block_rng(seed, repeat, population.keys[g]), population.session[g]
         )
