@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
         select,
     )
     from neurogeom.engine.readouts import LDA, SVM, Estimator, NearestMean, Ridge
+    from neurogeom.measures.across import across_sessions, across_time
     from neurogeom.measures.ccgp import ccgp
     from neurogeom.measures.decoding import decoding
     from neurogeom.measures.parallelism import parallelism
@@ -38,6 +39,8 @@ _HOME = {
     "NearestMean": "engine.readouts",
     "Ridge": "engine.readouts",
     "SVM": "engine.readouts",
+    "across_sessions": "measures.across",
+    "across_time": "measures.across",
     "ccgp": "measures.ccgp",
     "condition_means": "activity",
     "decoding": "measures.decoding",
@@ -64,6 +67,8 @@ __all__ = [
     "NearestMean",
     "Ridge",
     "__version__",
+    "across_sessions",
+    "across_time",
     "ccgp",
     "condition_means",
     "decoding",
