@@ -13,7 +13,7 @@ FAST = {"readout": "nearest_mean", "scale": "none"}
 
 
 def timed(axes, n_trials=40, n_neurons=12, seed=0, session="s1", **trial):
-    """Two variables on axes (time, 2, neuron), one matrix a bin; noise of sd 1, new in every bin."""
+    """Two variables on axes (time, 2, neuron); noise of sd 1, new in every bin."""
     rng = np.random.default_rng(seed)
     levels = np.tile(crossed(2, 2), (n_trials, 1))
     signal = np.einsum("tv,kvn->tnk", levels - 0.5, axes)

@@ -204,6 +204,8 @@ def _joined(windows, time):
             result["null"].transpose("surrogate", *dims).values,
             result["p_value"].transpose(*dims).values,
         )
-        corrected = max_statistic(observed.values, null, axis=tuple(range(len(dims))), at_least=p)
+        # Several numbers of one measure are not held against one another.
+        axes = tuple(i for i, dim in enumerate(dims) if dim != "quantity")
+        corrected = max_statistic(observed.values, null, axis=axes, at_least=p)
         result["p_corrected"] = (dims, corrected)
     return result
