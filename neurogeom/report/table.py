@@ -194,7 +194,12 @@ def _shattered(tree):
         return ""
     above = int((ds["dichotomy_p_corrected"] <= 0.05).sum())
     n = ds.sizes["dichotomy"]
-    return f"{above} of {count(n, 'dichotomy', 'dichotomies')} decoded (p corrected at most 0.05)"
+    text = f"{above} of {count(n, 'dichotomy', 'dichotomies')} decoded (p corrected at most 0.05)"
+    if "reference" in ds:
+        cuboid, random = ds["reference"].values
+        text += f"\nSD {float(ds['estimate']):.3f} stands beside {cuboid:.3f} without interactions "
+        text += f"of the variables and {random:.3f} with neurons tuned at random"
+    return text
 
 
 # --- foot -----------------------------------------------------------------------------------------
