@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
     from neurogeom.recordings.write import write_nwb
+    from neurogeom.report.neighbours import neighbours
     from neurogeom.report.tidy import to_dataframe
     from neurogeom.score import score
     from neurogeom.simulate import simulate
@@ -49,6 +50,7 @@ _HOME = {
     "from_pynapple": "activity",
     "inspect_nwb": "recordings.inspect",
     "load": "storage",
+    "neighbours": "report.neighbours",
     "parallelism": "measures.parallelism",
     "read_nwb": "recordings.nwb",
     "save": "storage",
@@ -77,6 +79,7 @@ __all__ = [
     "from_pynapple",
     "inspect_nwb",
     "load",
+    "neighbours",
     "parallelism",
     "read_nwb",
     "save",
