@@ -11,11 +11,11 @@ __all__ = ["noise_precision", "within_fold_covariance"]
 def within_fold_covariance(values, condition, fold, shrinkage="ledoit_wolf"):
     r"""Noise covariance from the residuals about the mean of each condition in each fold.
 
-    Residuals about the mean of *all* trials of a condition would not do: they hold the difference
-    between its folds, so that the precision is small exactly where folds differ, and distances
-    between folds are far too large (0.757 for a truth of 0.107 with 30 neurons and 44 degrees of
-    freedom; none of this within fold). What is left is a common factor near
-    :math:`df/(df - N - 1)` where the covariance is not shrunk.
+    Residuals about the mean of *all* trials of a condition would not do: they hold the differences
+    between its folds, so that the precision is small where folds differ. Equal conditions would
+    then be 0.12 apart (30 neurons, 4 conditions, 12 folds of one trial, in noise variances), and
+    within fold are 0 apart. What is left is the factor :math:`df/(df - N - 1)` of the inverse of a
+    covariance that is not shrunk, common to all distances.
 
     Parameters
     ----------

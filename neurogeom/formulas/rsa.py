@@ -74,12 +74,12 @@ def crossnobis(means, precision=None):
     n_folds = means.shape[-3]
     if n_folds < 2:
         raise ValueError("crossnobis distances need the means of two folds or more")
-    folds = np.swapaxes(_centred(means), -3, -2)  # (..., condition, fold, neuron)
-    total = folds.sum(axis=-2)
-    weighted = _weighted(folds, precision)
-    flat = (*folds.shape[:-2], -1)
-    within = folds.reshape(flat) @ np.swapaxes(weighted.reshape(flat), -1, -2)
-    across = total @ np.swapaxes(weighted.sum(axis=-2), -1, -2) - within
+    total = within = 0
+    for fold in np.moveaxis(means, -3, 0):  # one at a time stays in the cache
+        fold = _centred(fold)
+        within = within + _gram(fold, precision)
+        total = total + fold
+    across = _gram(total, precision) - within
     return _distances(across) / (n_folds * (n_folds - 1) * means.shape[-1])
 
 
@@ -94,8 +94,7 @@ def naive_distances(means, precision=None):
     array([ 2.,  8., 10.])
     """
     means = _centred(_checked(means, "(..., condition, neuron)", 2))
-    gram = means @ np.swapaxes(_weighted(means, precision), -1, -2)
-    return _distances(gram) / means.shape[-1]
+    return _distances(_gram(means, precision)) / means.shape[-1]
 
 
 def relabelled(distances, order):
@@ -273,13 +272,18 @@ def _centred(means):
     return means - means.mean(axis=-2, keepdims=True)
 
 
-def _weighted(means, precision):
-    if precision is None:
-        return means
-    precision, n = np.asarray(precision, dtype=float), means.shape[-1]
-    if precision.shape not in ((n,), (n, n)):
-        raise ValueError(f"a precision of shape {precision.shape} does not fit {n} neurons")
-    return means * precision if precision.ndim == 1 else means @ precision
+def _gram(means, precision):
+    """Inner products of conditions (..., condition, condition), weighted by the precision."""
+    weighted = means
+    if precision is not None:
+        precision, n = np.asarray(precision, dtype=float), means.shape[-1]
+        if precision.shape not in ((n,), (n, n)):
+            raise ValueError(f"a precision of shape {precision.shape} does not fit {n} neurons")
+        if precision.ndim == 1:
+            weighted = means * precision
+        else:  # one large product
+            weighted = (means.reshape(-1, n) @ precision).reshape(means.shape)
+    return means @ np.swapaxes(weighted, -1, -2)
 
 
 def _distances(gram):
