@@ -1,12 +1,14 @@
-r"""Are the same conditions alike in two populations? Centred kernel alignment (Kornblith et al. 2019).
+r"""Are the same conditions alike in two populations? Centred kernel alignment (CKA).
 
-.. math:: \mathrm{CKA} = \frac{\mathrm{HSIC}(K, L)}{\sqrt{\mathrm{HSIC}(K, K)\,\mathrm{HSIC}(L, L)}},
+.. math:: \mathrm{CKA} = \frac{\mathrm{HSIC}(K, L)}
+                              {\sqrt{\mathrm{HSIC}(K, K)\,\mathrm{HSIC}(L, L)}},
           \quad K = X X^T, \; L = Y Y^T
 
-with condition means :math:`X` (condition, neuron) of one population and :math:`Y` of the other. It
-lies between 0 and 1: 0 where no direction of one varies with one of the other over conditions, 1
-for the same geometry up to rotation and scale. At face value it is far too large: independent
-Gaussians give :math:`p / (n + p)` for n conditions and p neurons. Three corrections:
+with condition means :math:`X` (condition, neuron) of one population and :math:`Y` of the other
+(Kornblith et al. 2019, ICML). It lies between 0 and 1: 0 where no direction of one varies with one
+of the other over conditions, 1 for the same geometry up to rotation and scale. At face value it is
+far too large: independent Gaussians give :math:`p / (n + p)` for n conditions and p neurons. Three
+corrections:
 
 - *conditions* (``stimuli="sampled"``): the unbiased HSIC of Song et al. 2012 (J Mach Learn Res
   13:1393); chance is 0 then, and an estimate may be negative. ``stimuli="fixed"`` asks about these
@@ -45,6 +47,10 @@ class Own(NamedTuple):
     through: np.ndarray
     alone: np.ndarray
     without_stimulus: np.ndarray | None = None
+
+    def length(self, neurons="sampled"):
+        """Mean over pairs of neurons, of different ones where they are a sample."""
+        return _length(self.total, self.alone.sum(), len(self.alone), neurons)
 
     def sums(self):
         """Total and sum of alone without each neuron, (neuron, 2)."""
@@ -188,8 +194,7 @@ def value(between, x, y, *, neurons="sampled"):
     """
     of_x, of_y = both(neurons)
     p, q = len(x.alone), len(y.alone)
-    length_x = _length(x.total, x.alone.sum(), p, of_x)
-    length_y = _length(y.total, y.alone.sum(), q, of_y)
+    length_x, length_y = x.length(of_x), y.length(of_y)
     return _over(between.total / (p * q), length_x, length_y)
 
 
@@ -197,8 +202,7 @@ def without_neurons(between, x, y, *, neurons="sampled"):
     """:func:`value` without each neuron of x, (neuron of x,), and of y, (neuron of y,)."""
     of_x, of_y = both(neurons)
     p, q = len(x.alone), len(y.alone)
-    length_x = _length(x.total, x.alone.sum(), p, of_x)
-    length_y = _length(y.total, y.alone.sum(), q, of_y)
+    length_x, length_y = x.length(of_x), y.length(of_y)
     fewer_x = _length(*x.sums().T, p - 1, of_x)
     fewer_y = _length(*y.sums().T, q - 1, of_y)
     return (

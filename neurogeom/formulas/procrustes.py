@@ -1,4 +1,4 @@
-r"""Can one population be turned into the other? Procrustes and shape distances (Williams et al. 2021).
+r"""Can one population be turned into the other? Procrustes similarity and shape distances.
 
 With condition means :math:`X` (condition, neuron) of one population and :math:`Y` of another, both
 centred over conditions,
@@ -6,10 +6,10 @@ centred over conditions,
 .. math:: \cos\theta = \frac{\max_Q \mathrm{tr}(Q^T X^T Y)}{\|X\| \|Y\|}
                      = \frac{\|X^T Y\|_*}{\|X\| \|Y\|},
 
-Q any rotation or reflection; :math:`\theta` is a metric (NeurIPS 34:4738). Populations of unequal
-size are filled up with silent neurons, which changes nothing here. A family of metrics lies between
-this one and canonical correlation: :math:`\alpha = 1` compares X as it is, :math:`\alpha = 0` with
-its axes stretched to the same length.
+Q any rotation or reflection; :math:`\theta` is a metric (Williams et al. 2021, NeurIPS 34:4738).
+Populations of unequal size are filled up with silent neurons, which changes nothing here. A family
+of metrics lies between this one and canonical correlation: :math:`\alpha = 1` compares X as it is,
+:math:`\alpha = 0` with its axes stretched to the same length.
 
 The alignment is fitted on the conditions that it is scored on, so that unrelated populations look
 alike: :math:`\cos\theta` is 0.88 for 50 conditions of 100 independent Gaussian neurons, and chance
