@@ -30,7 +30,7 @@ class HeldOut(NamedTuple):
         [-1, 1].
     weights_x, weights_y : array (..., component)
         How much each canonical variate of the training conditions says about the neurons of x, and
-        of y (projection weights, Morcos et al. 2018, eq. 5): positive, of sum 1.
+        of y (projection weights, Morcos et al. 2018): positive, of sum 1.
     """
 
     correlations: np.ndarray

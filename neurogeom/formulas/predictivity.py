@@ -61,7 +61,8 @@ def held_out(x, y, fold, penalties=PENALTIES):
     """Predict the conditions of each fold from a ridge regression on the others.
 
     One penalty for all neurons of y: one for each overfits where conditions are few (mean R^2 of
-    -0.44 instead of 0.13 for 8 conditions, 0.31 instead of 0.38 for 16, equal from 64). It is not
+    -0.44 instead of 0.13 for 8 conditions, 0.31 instead of 0.38 for 16, equal from 64), and is
+    better only from 32 conditions on where most neurons are noise and a few are not. It is not
     symmetric: exchange x and y for the other direction.
 
     Parameters
