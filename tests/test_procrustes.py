@@ -35,7 +35,7 @@ def test_orthogonal_codes_of_the_same_length_have_a_known_angle():
 
 
 def test_a_noisy_turn_is_scored_without_the_noise_of_its_scale():
-    """The same shape, noise of the size of the signal: the corrected score nears 1 with the turn."""
+    """The same shape, noise as large as the signal: the corrected score is 1 but for the turn."""
     rng = np.random.default_rng(2)
     fold = np.arange(60) % 10
     found = []

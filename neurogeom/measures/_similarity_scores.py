@@ -13,13 +13,12 @@ from ..formulas import cka as alignment
 from ..formulas import procrustes as shapes
 from ..formulas import rsa as distances
 from ..formulas.hsic import hsic
-from . import _alignment_interval
+from . import _alignment
 
 LEAST = 4  # conditions in common
 MOST_FOLDS = 10  # sets of conditions that are held out in turn
 MOST_COMPONENTS = 10  # of canonical correlation, and half of the conditions
 N_CEILING = 4  # divisions of trials that a ceiling is averaged over
-UNUSABLE, DOUBTFUL = 0.15, 0.3  # share of the geometry that is left after correction
 KEY = 24  # of random streams
 _NULL = (
     "conditions of b permuted, all trials of a condition together: keeps both geometries and all "
@@ -46,41 +45,26 @@ def _cka(m, *, stimuli, neurons, target, **_):
     more = {"stimuli": stimuli, "deletions": stimuli == "sampled" and m.n_conditions > LEAST}
     own = [alignment.own(s, **more) for s in (m.quarters if stimuli == "fixed" else m.halves)]
     between = alignment.cross(x, y, **more)
-    share = min(_shares(m, own, neurons))
-    if share < UNUSABLE:
-        unit, reason = _naive_unit(m), _unusable(share)
-        interval = refused("there is no estimate")
+    left = min(
+        _alignment.share(*z) for z in zip(own, m.means, alignment.both(neurons), strict=True)
+    )
+    if reason := _alignment.unusable(left):
+        unit, interval = _naive_unit(m), refused("there is no estimate")
     else:
         unit = float(alignment.value(between._replace(total=1.0), *own, neurons=neurons))
-        reason = ""
-        interval = _alignment_interval.interval(
+        interval = _alignment.interval(
             m, between, *own, stimuli=stimuli, neurons=neurons, target=target
         )
-        if share < DOUBTFUL:
-            notes.append(f"{share:.2f} of a geometry is left after correction: CKA is uncertain")
+        notes.append(_alignment.doubtful(left))
     null = unit * alignment.permuted(x, y, m.orders(KEY), stimuli=stimuli)
     return [
         Quantity(
             "cka", np.nan if reason else unit * between.total, CKA, naive=naive,
             chance=0.0 if stimuli == "sampled" else _mean(null), least=0.0, most=1.0, ceiling=1.0,
             null=null, null_method=_NULL, tail="greater", statistic=unit * between.total,
-            interval=interval, reason=reason, note="; ".join(notes),
+            interval=interval, reason=reason, note="; ".join(filter(None, notes)),
         )
     ]  # fmt: skip
-
-
-def _shares(m, own, neurons):
-    """What is left of the squared size of each geometry after correction, of that of its means."""
-    naive = [hsic(x @ x.T, x @ x.T) / x.shape[1] ** 2 for x in _centred(m)]
-    words = alignment.both(neurons)
-    return [o.length(w) / n for o, w, n in zip(own, words, naive, strict=True)]
-
-
-def _unusable(share):
-    return (
-        "what sets conditions apart in a population is not above trial noise and chance, or they "
-        f"are equally far from one another: {share:.2f} is left, less than {UNUSABLE}"
-    )
 
 
 def _centred(m):
@@ -232,8 +216,9 @@ def _cca(m, **_):
             m, name, direction, score, m.independent, least=-1.0, chance=0.0,
             note=f"cca: mean of {d} components",
         )  # fmt: skip
-    except ValueError:  # what is left without some conditions does not vary
-        return [missing(name, direction, _FLAT, least=-1.0, most=1.0)]
+    except ValueError:
+        reason = f"some conditions hold all that varies in one of {d} dimensions"
+        return [missing(name, direction, reason, least=-1.0, most=1.0)]
     if found.reason:
         return [found]
     u = [np.linalg.svd(x, full_matrices=False)[0][:, :d] for x in _centred(m)]
@@ -243,8 +228,9 @@ def _cca(m, **_):
 def _n_components(m, fold):
     """As many as the smaller geometry has dimensions: of equal axes any choice of some is noise."""
     sizes = [participation_ratio.naive(x) for x in m.means]
-    rank = min(int(np.linalg.matrix_rank(x)) for x in _centred(m)) - np.bincount(fold).max()
-    most = min(m.n_conditions // 2, MOST_COMPONENTS, max(rank, 1))
+    train = [x[fold != f] for x in m.means for f in np.unique(fold)]
+    rank = min(int(np.linalg.matrix_rank(x - x.mean(axis=0))) for x in train)
+    most = max(1, min(m.n_conditions // 2, MOST_COMPONENTS, rank))
     return int(np.clip(np.round(np.nan_to_num(min(sizes))), 1, most))
 
 

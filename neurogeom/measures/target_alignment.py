@@ -8,6 +8,7 @@ from ..engine.quantities import Quantity, missing, packed
 from ..engine.resampling import fold_means, folds
 from ..engine.setting import over_time, setting
 from ..formulas import cka
+from . import _alignment
 
 LEAST = 4  # conditions
 KEY = 24  # of random streams
@@ -150,12 +151,13 @@ def _quantity(means, pair, own, code, orders, stimuli, neurons):
     between = cka.cross(pair, twice, stimuli=stimuli)
     words = {"neurons": (neurons, "all")}
     unit = float(cka.value(between._replace(total=1.0), own, exact, **words))
-    defined = np.isfinite(unit)
-    unit = unit if defined else 1.0
+    left = _alignment.share(own, means, neurons)
+    reason = _alignment.unusable(left)
+    unit = 1.0 if reason else unit
     null = unit * cka.permuted(pair, twice, orders, stimuli=stimuli)
     return Quantity(
         NAME,
-        unit * between.total if defined else np.nan,
+        np.nan if reason else unit * between.total,
         DIRECTION,
         naive=float(cka.naive(means, target)),
         chance=0.0 if stimuli == "sampled" else float(null.mean()) if len(null) else np.nan,
@@ -166,5 +168,6 @@ def _quantity(means, pair, own, code, orders, stimuli, neurons):
         null_method="levels permuted over conditions: keeps the geometry, breaks what it codes",
         tail="greater",
         statistic=unit * between.total,
-        reason="" if defined else "trial noise exceeds the signal, and the alignment is undefined",
+        reason=reason,
+        note="" if reason else _alignment.doubtful(left),
     )

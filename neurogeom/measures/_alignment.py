@@ -1,8 +1,9 @@
-"""95 % intervals of centred kernel alignment: conditions and neurons left out one by one.
+"""When kernel alignment can be estimated, and its 95 % interval.
 
-Sampled conditions: the variance over conditions, and over neurons of each population of which they
-are a sample. Fixed conditions: that over neurons alone. A bootstrap would repeat conditions and
-neurons, and the corrections need distinct ones (percentiles cover 0.57-0.93).
+Conditions and neurons are left out one by one. Sampled conditions: the variance over conditions,
+and over neurons of each population of which they are a sample. Fixed conditions: that over neurons
+alone. A bootstrap would repeat conditions and neurons, and the corrections need distinct ones
+(percentiles cover 0.57-0.93).
 """
 
 import numpy as np
@@ -11,8 +12,36 @@ from ..engine.intervals import Interval, refused
 from ..engine.jackknife import spread
 from ..engine.targets import aim
 from ..formulas import cka
+from ..formulas.hsic import hsic
 
+UNUSABLE, DOUBTFUL = 0.15, 0.3  # share of a geometry
 LEAST_CONDITIONS = 20  # sampled: fewer were not tried
+
+
+def share(own, means, neurons):
+    """What is left of the squared size of a geometry, tr C^2, after correction: at most 1.
+
+    own : Own; means : float64 (condition, neuron), over all trials
+    """
+    centred = means - means.mean(axis=0)
+    kernel = centred @ centred.T
+    size = hsic(kernel, kernel) / means.shape[1] ** 2
+    return float(own.length(neurons) / size) if size > 0 else 0.0
+
+
+def unusable(left):
+    """Why there is no alignment where so little is left, or ""."""
+    if left >= UNUSABLE:
+        return ""
+    return (
+        "what sets conditions apart in a population is not above trial noise and chance, or they "
+        f"are equally far from one another: {left:.2f} is left, less than {UNUSABLE}"
+    )
+
+
+def doubtful(left):
+    """What to read an alignment with, or ""."""
+    return "" if left >= DOUBTFUL else f"{left:.2f} is left of a geometry: alignment is uncertain"
 
 
 def interval(m, between, own_a, own_b, *, stimuli, neurons, target) -> Interval:
