@@ -74,8 +74,8 @@ def similarity(
         - ``shape_distance``: angle in radians at ``alpha``; 0 is the same shape, at most
           :math:`\pi/2`, at face value.
         - ``rsa_whitened``, ``rsa_tau``: cross-validated distances between conditions, compared by
-          whitened cosine (chance above 0) and Kendall's tau-a (chance 0; below 1 for a population with
-          itself where distances are equal, as in a factorial design).
+          whitened cosine (chance above 0) and Kendall's tau-a (chance 0; below 1 for a population
+          with itself where distances are equal, as in a factorial design).
         - ``cca``: canonical correlation, cross-validated over conditions. Chance 0.
         - ``predictivity_a_to_b``, ``predictivity_b_to_a``: ridge regression over conditions.
 
