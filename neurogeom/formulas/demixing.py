@@ -18,7 +18,46 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Axes", "Demixer", "explained", "marginalisation", "noise"]
+__all__ = ["Axes", "Demixer", "contrasts", "explained", "marginalisation", "noise"]
+
+SINGULAR = 1e-6  # ratio of pivots below which a direction is rounding
+
+
+def contrasts(levels, factors):
+    """Orthonormal patterns over points that follow some factors together, and no fewer of them.
+
+    Parameters
+    ----------
+    levels : sequence of int
+        Numbers of levels of all factors; points are their combinations, the last changing fastest.
+    factors : sequence of int
+        Positions in ``levels``; none of them gives the constant.
+
+    Returns
+    -------
+    array (point, pattern)
+        As many patterns as degrees of freedom, product of levels - 1. Those of all sets of factors
+        together are an orthonormal basis.
+
+    Raises
+    ------
+    ValueError
+        A position that is no factor.
+
+    Examples
+    --------
+    >>> contrasts([2, 2], [0, 1]).ravel().tolist()
+    [0.5, -0.5, -0.5, 0.5]
+    """
+    from scipy.linalg import helmert
+
+    if wrong := set(factors) - set(range(len(levels))):
+        raise ValueError(f"{min(wrong)} is none of the {len(levels)} factors")
+    patterns = np.ones((1, 1))
+    for i, k in enumerate(levels):
+        own = helmert(k).T if i in factors else np.full((k, 1), k**-0.5)
+        patterns = np.kron(patterns, own)
+    return patterns
 
 
 def marginalisation(means, factors):
@@ -36,26 +75,17 @@ def marginalisation(means, factors):
     array like ``means``
         Over all sets of factors they sum to ``means``, and are orthogonal.
 
-    Raises
-    ------
-    ValueError
-        An axis that is no factor.
-
     Examples
     --------
     >>> means = np.array([[[0.0], [2.0]], [[4.0], [6.0]]])  # two levels by two, one neuron
-    >>> marginalisation(means, [0])[..., 0]
+    >>> marginalisation(means, [0])[..., 0].round(9)
     array([[-2., -2.],
            [ 2.,  2.]])
     """
     means = np.asarray(means, dtype=float)
-    if wrong := set(factors) - set(range(means.ndim - 1)):
-        raise ValueError(f"axis {min(wrong)} is none of the {means.ndim - 1} factors")
-    part = means
-    for axis in range(means.ndim - 1):
-        average = part.mean(axis=axis, keepdims=True)
-        part = part - average if axis in factors else average
-    return np.broadcast_to(part, means.shape)
+    patterns = contrasts(means.shape[:-1], factors)
+    flat = means.reshape(-1, means.shape[-1])
+    return (patterns @ (patterns.T @ flat)).reshape(means.shape)
 
 
 def noise(error, levels, factors):
@@ -105,46 +135,62 @@ class Demixer:
     ----------
     x : array (neuron, point)
         Centred means.
+    parts : mapping of name to array (point, pattern)
+        Orthonormal patterns B; what is to be reconstructed is ``x @ B @ B.T``.
     scatter : array (neuron, neuron), optional
         Covariance of single trials about their means, summed over points: the scale of ``x @ x.T``.
 
     Examples
     --------
     >>> x = np.array([[-1.0, -1.0, 1.0, 1.0], [-1.0, 1.0, -1.0, 1.0]])  # a neuron a variable
-    >>> axes = Demixer(x).fit(x * [[1], [0]], 0.0, 1)
-    >>> axes.encoder.ravel().tolist(), axes.decoder.ravel().tolist()
+    >>> axes = Demixer(x, {"a": contrasts([2, 2], [0])}).fit(0.0, 1)["a"]
+    >>> axes.encoder.ravel().round(9).tolist(), axes.decoder.ravel().round(9).tolist()
     ([1.0, 0.0], [1.0, 0.0])
     """
 
-    def __init__(self, x, scatter=None):
-        x = np.asarray(x, dtype=float)
-        self._value, self._vector = np.linalg.eigh(x @ x.T + (0.0 if scatter is None else scatter))
-        self._along = self._vector.T @ x
-        # What is below is rounding: directions in which there is no activity at all.
-        self._least = self._value.max() * len(x) * np.finfo(float).eps
+    def __init__(self, x, parts, scatter=None):
+        self.x = np.asarray(x, dtype=float)
+        self._square = self.x @ self.x.T + (0.0 if scatter is None else scatter)
+        self._parts = {name: self._part(b) for name, b in parts.items()}
 
-    def fit(self, part, penalty, n_components) -> Axes:
-        """Axes of one part (neuron, point) at one penalty, sorted by what they capture.
+    def _part(self, patterns):
+        """Orthonormal columns that span a part, and the part in these coordinates."""
+        left, size, right = np.linalg.svd(self.x @ patterns, full_matrices=False)
+        least = size.max(initial=0.0) * max(self.x.shape) * np.finfo(float).eps
+        rank = int((size > least).sum())
+        return left[:, :rank], size[:rank, None] * (right[:rank] @ patterns.T)
+
+    def fit(self, penalty, n_components):
+        """Axes of every part, {name: Axes}, sorted by what they capture.
 
         Fewer than ``n_components`` where the part has a lower rank. Of each axis the largest entry
-        of the encoder is positive. Without penalty the smallest solution is taken.
+        of the encoder is positive. The smallest solution is taken where there are several.
         """
-        return next(self.path(part, [penalty], n_components))
+        solved = self._solved(penalty)
+        return {n: self._axes(part, solved, n_components) for n, part in self._parts.items()}
 
-    def path(self, part, penalties, n_components):
-        """Axes of one part at each of several penalties, one after the other."""
-        left, size, right = np.linalg.svd(part, full_matrices=False)
-        rank = int((size > size.max(initial=0.0) * max(part.shape) * np.finfo(float).eps).sum())
-        basis = left[:, :rank]  # the fitted part lies in it, whatever the penalty
-        cross = (size[:rank, None] * right[:rank]) @ self._along.T
-        for penalty in penalties:
-            bottom = self._value + penalty
-            solution = cross * np.where(bottom > self._least, 1.0 / np.maximum(bottom, 1e-300), 0.0)
-            fitted = solution @ self._along
-            chosen = np.linalg.eigh(fitted @ fitted.T)[1][:, ::-1][:, :n_components]
-            encoder, decoder = basis @ chosen, chosen.T @ solution @ self._vector.T
-            sign = np.sign(encoder[np.abs(encoder).argmax(axis=0), np.arange(encoder.shape[1])])
-            yield Axes(encoder * sign, decoder * sign[:, None])
+    def _axes(self, part, solved, n_components):
+        basis, rows = part  # what is fitted lies in the basis, whatever the penalty
+        solution = rows @ solved.T
+        fitted = solution @ self.x
+        chosen = np.linalg.eigh(fitted @ fitted.T)[1][:, ::-1][:, :n_components]
+        encoder = basis @ chosen
+        sign = np.sign(encoder[np.abs(encoder).argmax(axis=0), np.arange(encoder.shape[1])])
+        return Axes(encoder * sign, (chosen * sign).T @ solution)
+
+    def _solved(self, penalty):
+        """(x x' + G + penalty)^-1 x, (neuron, point)."""
+        from scipy.linalg import cho_solve
+
+        square = self._square + penalty * np.eye(len(self.x))
+        try:
+            root = np.linalg.cholesky(square)
+        except np.linalg.LinAlgError:
+            root = np.zeros((1, 1))
+        pivots = np.diagonal(root)
+        if pivots.min() <= SINGULAR * pivots.max():  # more neurons than directions with activity
+            return np.linalg.pinv(square, rcond=SINGULAR**2, hermitian=True) @ self.x
+        return cho_solve((root, True), self.x)
 
 
 def explained(part, encoder, activity):

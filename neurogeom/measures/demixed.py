@@ -1,27 +1,21 @@
 """Demixed principal component analysis (Kobak et al. 2016, eLife 5:e10989), with held-out tests."""
 
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from .. import activity as container
-from ..engine import parallel
+from ..engine import bins, parallel
 from ..engine.block_shuffle import few
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.quantities import Quantity, missing, packed
-from ..engine.sample import FLOOR
 from ..engine.setting import setting
 from ..formulas import demixing as formulas
-from ..kernels.resampling import scaling
 
 GRID = np.concatenate([[0.0], 10.0 ** np.arange(-7, 2.5, 0.5)])  # penalties / total variance
 MOST_COMPONENTS = 10  # of a marginalisation, unless told otherwise; as in the paper
 UNUSABLE, DOUBTFUL = 0.15, 0.3  # share of the variance of the means that is not noise
-BIN = "\x1f"  # between a unit and its time bin: sorts before every printable character
 
 
 def dpca(
@@ -121,9 +115,9 @@ def dpca(
 
     if null not in (None, "labels"):
         raise ValueError(f"null={null!r} is unknown for dpca; choose from ['labels']")
-    sessions, time, lost = _columns(container.sessions(x))
+    columns, time, notes = bins.columns(container.sessions(x))
     s = setting(
-        sessions,
+        columns,
         variables,
         min_trials=min_trials,
         n_resamples=n_resamples,
@@ -132,12 +126,13 @@ def dpca(
         scale=scale,
         seed=seed,
     )
-    parts = _marginalisations(s.design.names, time is not None, combine)
-    task = _Task(s, parts, 1 if time is None else len(time), n_components)
+    binned = bins.Binned(s.population, 1 if time is None else len(time), scale)
+    parts = bins.Parts.of(s.design, binned.n_times, combine)
+    task = _Task(s, binned, parts, s.draws(split=True).resamples, _at_least_1(n_components))
     with threadpool_limits(1, user_api="blas"):
         penalty, errors = _penalty(task, regularisation)
         fit = _Fit(task, penalty)
-        tests = {name: _test(task, name, penalty, n_jobs, progress) for name in parts}
+        tests = {m: _test(task, m, penalty, n_jobs, progress) for m in parts.patterns}
     result = packed(_quantities(fit, tests), n_null=n_null, dim="marginalisation")
     _add_components(result, fit, time)
     _add_accuracy(result, tests, time)
@@ -147,183 +142,51 @@ def dpca(
     result.attrs |= s.attrs(
         "dpca",
         estimand=(
-            f"parts of the condition means of {task.n_neurons} neurons, trial noise removed; "
+            f"parts of the condition means of {binned.n_neurons} neurons, trial noise removed; "
             "components and accuracies learnt from some trials and tested on others"
         ),
-        convention="interactions with time joined to their parents"
-        if combine is None
-        else f"combined: {combine}",
+        convention="; ".join(f"{m}: {', '.join(names)}" for m, names in parts.names.items()),
         chance=None,
         range=None,
         direction="higher is more of the activity",
         readout="nearest class mean of the components",
-        n_neurons=task.n_neurons,
-        n_neurons_dropped=sum(s.population.dropped.values()) // task.n_times,
-        n_neuron_trials=s.population.n_observed // task.n_times,
-        notes=[*fit.notes, *(n for t in tests.values() for n in t.notes), *lost],
+        n_neurons=binned.n_neurons,
+        n_neurons_dropped=sum(s.population.dropped.values()) // binned.n_times,
+        n_neuron_trials=s.population.n_observed // binned.n_times,
+        notes=[*fit.notes, *(n for t in tests.values() for n in t.notes), *notes],
     )
     return result
 
 
-def _columns(sessions):
-    """Sessions with a column for every neuron and bin, the bins (None: no time), what was lost."""
-    times = [s.time.values if "time" in s.dims else None for s in sessions]
-    if all(t is None for t in times):
-        return sessions, None, []
-    if any(t is None or not np.array_equal(t, times[0]) for t in times):
+def _at_least_1(n_components):
+    if n_components is None:
+        return MOST_COMPONENTS
+    if not isinstance(n_components, int | np.integer) or n_components < 1:
         raise ValueError(
-            "sessions have different time bins; read them all with the same window and bin_width"
+            f"n_components={n_components!r} is no number of components; give at least 1"
         )
-    if len(times[0]) == 1:
-        return [s.isel(time=0, drop=True) for s in sessions], None, []
-    flat, lost = zip(*map(_one_session, sessions), strict=True)
-    notes = [f"{sum(lost)} neuron-trials that lack some of the bins were left out"]
-    return list(flat), times[0], notes if sum(lost) else []
+    return int(n_components)
 
 
-def _one_session(session):
-    """A session as (trial, neuron and bin), and how many neuron-trials had some bins only."""
-    seen = np.isfinite(session.values)
-    partly = seen.any(axis=2) & ~seen.all(axis=2)
-    values = np.where(partly[:, :, None], np.nan, session.values)
-    bins = [f"{BIN}{t:06d}" for t in range(values.shape[2])]
-    units = [f"{u}{b}" for u in session.unit_id.values for b in bins]
-    trial = {k: v.values for k, v in session.coords.items() if v.dims == ("trial",)}
-    scalars = {k: str(session[k].values) for k in ("session", "animal") if k in session.coords}
-    flat = container.from_arrays(
-        values.reshape(len(values), -1), trial=trial, neuron={"unit_id": units}, **scalars
-    )
-    return flat, int(partly.sum())
-
-
-def _marginalisations(names, timed, combine):
-    """{name: sets of factors}; a factor is the number of a variable, time comes after them."""
-    labels = [*names, "time"] if timed else list(names)
-    sets = [f for n in range(1, len(labels) + 1) for f in combinations(range(len(labels)), n)]
-    time = len(names) if timed else -1
-    if combine is None:
-        return {
-            ":".join(labels[i] for i in f): (f, (*f, time)) if timed and f != (time,) else (f,)
-            for f in sets
-            if time not in f or f == (time,)
-        }
-    left, found = {frozenset(f): f for f in sets}, {}
-    for name, members in combine.items():
-        keys = [frozenset(labels.index(v) if v in labels else v for v in m.split(":"))
-                for m in ([members] if isinstance(members, str) else members)]  # fmt: skip
-        for key, member in zip(keys, members, strict=True):
-            if key not in left:
-                raise ValueError(
-                    f"combine[{name!r}] has {member!r}, which is no marginalisation of "
-                    f"{labels} or is named twice; name each once, as in 'a:time'"
-                )
-            found.setdefault(name, []).append(left.pop(key))
-    alone = {":".join(labels[i] for i in f): (f,) for f in left.values()}
-    if twice := set(found) & set(alone):
-        raise ValueError(f"combine has a name {min(twice)!r} that another marginalisation has")
-    return {name: tuple(f) for name, f in found.items()} | alone
-
-
-class _Means(NamedTuple):
-    """Means of some trials, centred and scaled, and the scatter of these trials about them.
-
-    x : float64 (neuron, point), points being conditions times bins; scatter : (neuron, neuron)
-    centre, gain : (neuron,)
-    """
-
-    x: np.ndarray
-    scatter: np.ndarray
-    centre: np.ndarray
-    gain: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is asked of which trials.
-
-    setting : Setting of the population of (neuron, bin) columns, the bins of a neuron side by side
-    parts : {marginalisation: sets of factors}; n_times : bins, 1 without time
-    """
+class _Task(NamedTuple):
+    """What is asked of which trials, with how many components a marginalisation."""
 
     setting: Any
-    parts: dict
-    n_times: int
-    n_components: int | None
+    binned: Any
+    parts: Any
+    resamples: list
+    n_components: int
 
-    def __post_init__(self):
-        n = self.n_components
-        if n is not None and (not isinstance(n, int | np.integer) or n < 1):
-            raise ValueError(f"n_components={n!r} is no number of components; give at least 1")
+    def halves(self):
+        """Means of the trials that train and of those left out, in every resample."""
+        for r in self.resamples:
+            train = self.binned.read(r.chosen)
+            yield train, self.binned.read(~r.chosen, like=train)
 
-    @property
-    def population(self):
-        return self.setting.population
-
-    @property
-    def n_neurons(self):
-        return self.population.n_neurons // self.n_times
-
-    @property
-    def levels(self):
-        return tuple(len(self.setting.design.levels[n]) for n in self.setting.design.names)
-
-    @cached_property
-    def resamples(self):
-        return self.setting.draws(split=True).resamples
-
-    @property
-    def most(self):
-        return MOST_COMPONENTS if self.n_components is None else int(self.n_components)
-
-    def variables(self, name):
-        """The variables that a marginalisation follows, by number."""
-        return sorted({i for f in self.parts[name] for i in f if i < len(self.levels)})
-
-    def part(self, x, name):
-        """One marginalisation of (neuron, point)."""
-        factors = self.levels + ((self.n_times,) if self.n_times > 1 else ())
-        means = x.T.reshape(*factors, -1)
-        return (
-            sum(formulas.marginalisation(means, f) for f in self.parts[name]).reshape(x.T.shape).T
-        )
-
-    def read(self, population, chosen, like=None) -> _Means:
-        """Means of the chosen trials, bool (flat trial,), scaled by themselves or as others are."""
-        mean, square = (self._by_neuron(m) for m in population.moments(chosen))
-        if like is not None:
-            centre, gain = like.centre, like.gain
-        elif self.setting.scale == "none":
-            centre, gain = mean.mean(axis=0), np.ones(mean.shape[1])
-        else:
-            centre, gain = scaling(mean, square, FLOOR)
-        scatter = np.diag(np.maximum(square - mean**2, 0.0).sum(axis=0))
-        for columns, residual, n in self.residuals(population, chosen, least=2):
-            weighed = (residual / np.sqrt(n)[:, None, None]).transpose(1, 0, 2)
-            weighed = weighed.reshape(len(columns), -1)
-            scatter[np.ix_(columns, columns)] = weighed @ weighed.T
-        return _Means(((mean - centre) * gain).T, scatter * np.outer(gain, gain), centre, gain)
-
-    def residuals(self, population, chosen, least=1):
-        """Neurons, residuals (trial, neuron, bin) and trials of the condition (trial,) of the
-        groups of at least so many neurons."""
-        p, width = population, population.width // self.n_times
-        for g in np.flatnonzero(width >= least):
-            span = slice(p.trial0[g], p.trial0[g + 1])
-            seen, n_rows = chosen[span], p.trial0[g + 1] - p.trial0[g]
-            values = p.values[p.start[g] : p.start[g] + n_rows * p.width[g]].reshape(n_rows, -1)
-            values = values[p.order[span][seen]]
-            condition = np.repeat(np.arange(p.n_conditions), p.counts[g])[seen]
-            n = np.bincount(condition, minlength=p.n_conditions)
-            first = np.concatenate([[0], np.cumsum(n)[:-1]])
-            means = np.add.reduceat(values, first, axis=0) / n[:, None]
-            residual = (values - means[condition]).reshape(len(values), width[g], self.n_times)
-            yield p.column[g] // self.n_times + np.arange(width[g]), residual, n[condition]
-
-    def _by_neuron(self, values):
-        """(condition, neuron and bin) as (point, neuron)."""
-        n = self.n_neurons
-        values = values.reshape(len(values), n, self.n_times).transpose(0, 2, 1)
-        return np.ascontiguousarray(values).reshape(-1, n)
+    def demixer(self, means):
+        """Of all marginalisations of means, and their squared length: the unit of the penalty."""
+        demixer = formulas.Demixer(means.x, self.parts.patterns, means.scatter)
+        return demixer, self.parts.of_means(means.x), (means.x**2).sum()
 
 
 def _penalty(task, regularisation):
@@ -335,204 +198,163 @@ def _penalty(task, regularisation):
                 f"regularisation={value!r} is no penalty; give a number from 0, or 'held_out'"
             )
         return float(value), None
-    errors = np.mean([_error(task, r) for r in task.resamples], axis=0)
+    errors = np.mean([_errors(task, *half) for half in task.halves()], axis=0)
     return float(GRID[np.argmin(errors)]), errors
 
 
-def _error(task, resample):
+def _errors(task, train, test):
     """Squared error of reconstructing the parts of training means from single held-out trials.
 
-    A share of the squared length of these means, (penalty,). Over all pairings of the trials of
-    neurons recorded apart, it is that of the mean trial plus the scatter of trials that the
-    components let through.
+    A share of the squared length of these means, (penalty,). Averaged over all pairings of the
+    trials of neurons recorded apart, it is the error from the mean trial plus what the components
+    let through of the scatter of trials.
     """
-    train = task.read(task.population, resample.chosen)
-    test = task.read(task.population, ~resample.chosen, like=train)
-    demixer, total = formulas.Demixer(train.x, train.scatter), (train.x**2).sum()
-    errors = np.zeros(len(GRID))
-    for name in task.parts:
-        part = task.part(train.x, name)
-        errors += (part**2).sum()
-        for i, (encoder, decoder) in enumerate(demixer.path(part, GRID * total, task.most)):
-            errors[i] += ((decoder @ test.scatter) * decoder).sum()
-            errors[i] -= formulas.explained(part, encoder, decoder @ test.x).sum()
-    return errors / total if total > 0 else errors
+    demixer, parts, unit = task.demixer(train)
+    errors = np.full(len(GRID), unit)
+    for i, penalty in enumerate(GRID):
+        for name, (f, d) in demixer.fit(penalty * unit, task.n_components).items():
+            errors[i] -= formulas.explained(parts[name], f, d @ test.x).sum()
+            errors[i] += ((d @ test.scatter) * d).sum()
+    return errors / unit if unit > 0 else errors
 
 
 class _Fit:
-    """Components of all trials, and what they, and those of some trials, explain.
+    """Components of all trials, and what they explain.
 
-    axes, own, held_out : {marginalisation: Axes, squared length explained (component,) in all
-    trials and in those left out}
-    raw, noise : {marginalisation: squared length, and what noise adds to it}
+    axes : {marginalisation: Axes}; own, held_out : {marginalisation: squared length explained
+    (component,) in all trials, and by components of some trials in the others}
+    raw, signal : {marginalisation: squared length of the means, and without that of trial noise}
     """
 
     def __init__(self, task, penalty):
         self.task = task
-        everything = task.population.everything()
-        self.means = task.read(task.population, everything)
-        self.axes = _axes(task, self.means, penalty)
-        self.own = self._explained(self.means, self.means, self.axes)
-        self.raw = {m: (task.part(self.means.x, m) ** 2).sum() for m in task.parts}
-        error = self._error_over_time(everything)
-        self.noise = {
-            m: sum(formulas.noise(error, task.levels, f) for f in task.parts[m]) for m in task.parts
-        }
+        self.means = task.binned.read(task.binned.population.everything())
+        demixer, parts, unit = task.demixer(self.means)
+        error = task.binned.error(self.means.gain)
+        self.raw = {m: (part**2).sum() for m, part in parts.items()}
+        self.signal = {m: r - task.parts.noise(error, m) for m, r in self.raw.items()}
+        self.axes = demixer.fit(penalty * unit, task.n_components)
+        self.own = self._explained(self.axes, self.means, parts)
         unseen = []
-        for r in task.resamples:
-            train = task.read(task.population, r.chosen)
-            test = task.read(task.population, ~r.chosen, like=train)
-            unseen.append(self._explained(train, test, _axes(task, train, penalty)))
-        # A fold can lack a component that all trials have: it explains nothing there.
+        for train, test in task.halves():
+            demixer, _, unit = task.demixer(train)
+            axes = demixer.fit(penalty * unit, task.n_components)
+            unseen.append(self._explained(axes, train, task.parts.of_means(test.x)))
+        # Some trials can have fewer components than all: what is not there explains nothing.
+        size = {m: len(v) for m, v in self.own.items()}
         self.held_out = {
-            m: np.mean([_padded(u[m], len(self.own[m])) for u in unseen], axis=0)
-            for m in task.parts
+            m: np.mean([np.append(u[m], np.zeros(n))[:n] for u in unseen], axis=0)
+            for m, n in size.items()
         }
 
-    def _explained(self, train, test, axes):
-        part = self.task.part
-        return {
-            m: formulas.explained(part(test.x, m), a.encoder, a.decoder @ train.x)
-            for m, a in axes.items()
-        }
-
-    def _error_over_time(self, everything):
-        task, error = self.task, 0.0
-        for columns, residual, n in task.residuals(task.population, everything):
-            scaled = (
-                residual * self.means.gain[columns][:, None] / np.sqrt(n * (n - 1.0))[:, None, None]
-            )
-            scaled = scaled.reshape(-1, task.n_times)
-            error = error + scaled.T @ scaled
-        return error
+    def _explained(self, axes, means, parts):
+        return {m: formulas.explained(parts[m], f, d @ means.x) for m, (f, d) in axes.items()}
 
     @property
-    def total(self):
-        """Squared length of the means without noise; NaN where noise leaves too little of it."""
-        return self._total if self.share >= UNUSABLE else np.nan
-
-    @property
-    def _total(self):
-        return sum(self.raw.values()) - sum(self.noise.values())
+    def total_raw(self):
+        return sum(self.raw.values())
 
     @property
     def share(self):
-        """Share of the squared length of the means that is not noise."""
-        raw = sum(self.raw.values())
-        return self._total / raw if raw > 0 else 0.0
+        """Share of the squared length of the means that is not trial noise."""
+        return sum(self.signal.values()) / self.total_raw if self.total_raw > 0 else 0.0
+
+    @property
+    def total(self):
+        """Squared length of the means without trial noise; NaN where too little of it is left."""
+        return self.share * self.total_raw if self.share >= UNUSABLE else np.nan
 
     @property
     def reason(self):
-        if self.share >= UNUSABLE:
-            return ""
-        return f"trial noise exceeds the signal: {self.share:.2f} of the variance of means is left"
+        what = f"{self.share:.2f} of the variance of the condition means is not trial noise"
+        return f"only {what}, below {UNUSABLE}" if self.share < UNUSABLE else ""
 
     @property
     def notes(self):
-        if UNUSABLE <= self.share < DOUBTFUL:
-            return [f"only {self.share:.2f} of the variance of the condition means is not noise"]
-        return []
-
-
-def _axes(task, means, penalty):
-    """Axes of every marginalisation."""
-    demixer = formulas.Demixer(means.x, means.scatter)
-    penalty = penalty * (means.x**2).sum()
-    return {m: demixer.fit(task.part(means.x, m), penalty, task.most) for m in task.parts}
-
-
-def _padded(values, n):
-    return np.pad(values[:n], (0, max(0, n - len(values))))
+        what = f"{self.share:.2f} of the variance of the condition means is not trial noise"
+        return [f"only {what}"] if UNUSABLE <= self.share < DOUBTFUL else []
 
 
 class _Test(NamedTuple):
-    """Held-out accuracy (bin,) and that of surrogates (surrogate, bin), None where nothing is
-    classified; classes : how many"""
+    """accuracy : held-out (bin,), None where nothing is classified; null : (surrogate, bin) or None
+    n_classes : how many; notes : on the surrogates"""
 
     accuracy: np.ndarray | None
     null: np.ndarray | None = None
-    classes: int = 1
+    n_classes: int = 1
     notes: tuple = ()
 
 
 def _test(task, name, penalty, n_jobs, progress) -> _Test:
-    """Are trials that were held out nearest the mean of their own class, and of shuffled ones?"""
-    tested = task.variables(name)
-    if not tested:
+    """Are held-out trials nearest the mean of their own class, and those with shuffled labels?"""
+    if (found := task.parts.classes(name)) is None:
         return _Test(None)
-    table = task.setting.design.table
-    of_condition = np.unique(table[:, tested], axis=0, return_inverse=True)[1].ravel()
-    others = np.delete(table, tested, axis=1)
-    context = np.unique(others, axis=0, return_inverse=True)[1].ravel()
-    shuffle = task.setting.label_shuffle(split=True, classes=context, rank=of_condition)
+    label, context = found
+    shuffle = task.setting.label_shuffle(split=True, classes=context, rank=label)
 
     def accuracy(population, resamples):
-        each = (_classified(task, name, penalty, of_condition, population, r) for r in resamples)
-        return np.mean(list(each), axis=0)
+        each = [_classified(task, name, penalty, label, population, r) for r in resamples]
+        return np.mean(each, axis=0)
 
-    def surrogates(draws):
-        found = []
-        for draw in draws:
-            if hasattr(shuffle, "redrawn"):
-                found.append(accuracy(*shuffle.redrawn(draw)))
-            else:
-                moved = task.population.with_order(shuffle.order(draw))
-                found.append(accuracy(moved, task.resamples))
-        return (np.array(found),)
+    def surrogate(draw):
+        if hasattr(shuffle, "redrawn"):
+            return accuracy(*shuffle.redrawn(draw))
+        return accuracy(task.setting.population.with_order(shuffle.order(draw)), task.resamples)
 
-    observed = accuracy(task.population, task.resamples)
-    null = parallel.over(surrogates, task.setting.n_null, n_jobs=n_jobs, progress=progress)
-    words = tuple(few(shuffle, name)) if null else ()
-    return _Test(observed, null and null[0], int(of_condition.max()) + 1, words)
+    null = parallel.over(
+        lambda draws: (np.array([surrogate(d) for d in draws]),),
+        task.setting.n_null,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    observed = accuracy(task.setting.population, task.resamples)
+    if null is None:
+        return _Test(observed, None, label.max() + 1)
+    return _Test(observed, null[0], label.max() + 1, tuple(few(shuffle, name)))
 
 
-def _classified(task, name, penalty, of_condition, population, resample):
+def _classified(task, name, penalty, label, population, resample):
     """Share of held-out (pseudo-)trials given their own class, conditions weighing the same."""
-    train = task.read(population, resample.chosen)
-    demixer = formulas.Demixer(train.x, train.scatter)
-    penalty = penalty * (train.x**2).sum()
-    decoder = demixer.fit(task.part(train.x, name), penalty, task.most).decoder
-    n_classes = int(of_condition.max()) + 1
-    member = (of_condition == np.arange(n_classes)[:, None]).astype(float)
+    train = task.binned.read(resample.chosen, population=population)
+    demixer = formulas.Demixer(train.x, {name: task.parts.patterns[name]}, train.scatter)
+    decoder = demixer.fit(penalty * (train.x**2).sum(), task.n_components)[name].decoder
+    member = (label == np.arange(label.max() + 1)[:, None]).astype(float)
     member /= member.sum(axis=1, keepdims=True)
-    means = (decoder @ train.x).reshape(len(decoder), -1, task.n_times)
-    means = np.einsum("kc,qct->qkt", member, means)  # (component, class, bin)
-    trials = population.gather(resample.test).reshape(-1, task.n_neurons, task.n_times)
-    trials = (trials - train.centre[:, None]) * train.gain[:, None]
+    projected = (decoder @ train.x).reshape(len(decoder), len(label), -1)
+    means = np.einsum("kc,qct->qkt", member, projected)  # (component, class, bin)
+    trials = task.binned.trials(resample.test, train, population)
     projected = np.tensordot(decoder, trials, axes=(1, 1))  # (component, trial, bin)
     distance = ((projected[:, :, None] - means[:, None]) ** 2).sum(axis=0)
     n = np.diff(resample.test_bounds)
-    hit = distance.argmin(axis=1) == np.repeat(of_condition, n)[:, None]
-    return (np.add.reduceat(hit, resample.test_bounds[:-1], axis=0, dtype=float) / n[:, None]).mean(
-        0
-    )
+    hit = distance.argmin(axis=1) == np.repeat(label, n)[:, None]
+    hits = np.add.reduceat(hit.astype(float), resample.test_bounds[:-1], axis=0)
+    return (hits / n[:, None]).mean(axis=0)
 
 
 def _quantities(fit, tests):
     """{marginalisation: its three numbers}."""
-    raw, total, reason = sum(fit.raw.values()), fit.total, fit.reason
     found = {}
     for name, test in tests.items():
-        share = (fit.raw[name] - fit.noise[name]) / total
+        share = fit.signal[name] / fit.total
         found[name] = [
             Quantity(
                 "fraction of variance",
                 share,
                 "1: all of the variance of condition means, 0: none",
-                naive=_over(fit.raw[name], raw),
+                naive=_over(fit.raw[name], fit.total_raw),
                 least=0.0,
                 most=1.0,
-                reason=reason,
+                reason=fit.reason,
             ),
             Quantity(
                 "explained variance",
-                fit.held_out[name].sum() / total,
+                fit.held_out[name].sum() / fit.total,
                 "its ceiling: all that the marginalisation has, 0: no better than the mean",
-                naive=_over(fit.own[name].sum(), raw),
+                naive=_over(fit.own[name].sum(), fit.total_raw),
                 chance=0.0,
                 most=1.0,
                 ceiling=share,
-                reason=reason,
+                reason=fit.reason,
             ),
             _accuracy(test),
         ]
@@ -547,7 +369,7 @@ def _accuracy(test):
         "accuracy",
         test.accuracy.mean(),
         direction,
-        chance=1.0 / test.classes,
+        chance=1.0 / test.n_classes,
         least=0.0,
         most=1.0,
         null=None if test.null is None else test.null.mean(axis=1),
@@ -561,40 +383,34 @@ def _accuracy(test):
 
 
 def _over(top, bottom):
-    return top / bottom if bottom > 0 else np.nan
+    return top / bottom if bottom > 0 else top * np.nan
 
 
 def _add_components(result, fit, time):
-    task, design = fit.task, fit.task.setting.design
-    names = [m for m, a in fit.axes.items() for _ in range(len(a.decoder))]
-    rank = [i + 1 for a in fit.axes.values() for i in range(len(a.decoder))]
+    design, binned = fit.task.setting.design, fit.task.binned
+    parts = [(m, i) for m, a in fit.axes.items() for i in range(len(a.decoder))]
     decoder = np.concatenate([a.decoder for a in fit.axes.values()])
-    encoder = np.concatenate([a.encoder.T for a in fit.axes.values()])
-    raw = sum(fit.raw.values())
-    own, unseen = (np.concatenate(list(e.values())) for e in (fit.own, fit.held_out))
     timed = () if time is None else ("time",)
-    shape = (len(decoder), design.n_conditions, task.n_times)[: 2 + len(timed)]
-    result["encoder"] = ("component", "neuron"), encoder
+    shape = (len(parts), design.n_conditions, binned.n_times)[: 2 + len(timed)]
+    each = {"explained": fit.held_out, "explained_naive": fit.own}
+    unseen, own = (np.concatenate(list(e.values())) for e in each.values())
+    result["encoder"] = (
+        ("component", "neuron"),
+        np.concatenate([a.encoder.T for a in fit.axes.values()]),
+    )
     result["decoder"] = ("component", "neuron"), decoder
-    result["component_marginalisation"] = "component", np.array(names, dtype=str)
+    result["component_marginalisation"] = "component", np.array([m for m, _ in parts], dtype=str)
     result["explained"] = "component", unseen / fit.total
-    result["explained_naive"] = "component", own / raw if raw > 0 else own * np.nan
-    result["projection"] = (
-        ("component", "condition", *timed),
-        (decoder @ fit.means.x).reshape(shape),
-    )
+    result["explained_naive"] = "component", _over(own, fit.total_raw)
+    projection = (decoder @ fit.means.x).reshape(shape)
+    result["projection"] = ("component", "condition", *timed), projection
     result["centre"], result["gain"] = ("neuron", fit.means.centre), ("neuron", fit.means.gain)
-    values = {m: fit.raw[m] - fit.noise[m] for m in fit.raw}
-    result["variance"] = "marginalisation", list(values.values())
+    result["variance"] = "marginalisation", list(fit.signal.values())
     result["variance_naive"] = "marginalisation", list(fit.raw.values())
-    recorded = task.population.recorded[:: task.n_times]
-    units = [u.split(BIN)[0] for u in recorded[:, 1]] if timed else recorded[:, 1]
-    result.coords["component"] = [f"{m} {r}" for m, r in zip(names, rank, strict=True)]
+    result.coords["component"] = [f"{m} {i + 1}" for m, i in parts]
     result.coords["condition"] = [design.name_of(c) for c in range(design.n_conditions)]
-    result.coords["session"], result.coords["unit_id"] = (
-        ("neuron", recorded[:, 0]),
-        ("neuron", np.array(units, dtype=str)),
-    )
+    result.coords["session"] = "neuron", binned.recorded[:, 0]
+    result.coords["unit_id"] = "neuron", binned.recorded[:, 1]
     if timed:
         result.coords["time"] = ("time", time, {"units": "s"})
 
@@ -603,16 +419,15 @@ def _add_accuracy(result, tests, time):
     """Accuracy in every bin, its p-values, and these corrected for the bins."""
     if time is None:
         return
-    nan = np.full(len(time), np.nan)
-    rows = [nan if t.accuracy is None else t.accuracy for t in tests.values()]
-    result["accuracy"] = ("marginalisation", "time"), np.array(rows)
-    if all(t.null is None for t in tests.values()):
-        return
-    p, corrected = [], []
-    for test in tests.values():
-        p.append(nan if test.null is None else rank_p(test.accuracy, test.null))
-        corrected.append(
-            nan if test.null is None else max_statistic(test.accuracy, test.null, at_least=p[-1])
-        )
-    result["accuracy_p_value"] = ("marginalisation", "time"), np.array(p)
-    result["accuracy_p_corrected"] = ("marginalisation", "time"), np.array(corrected)
+    nothing, rows = np.full(len(time), np.nan), []
+    for accuracy, null, *_ in tests.values():
+        if null is None:
+            rows.append([nothing if accuracy is None else accuracy, nothing, nothing])
+            continue
+        p = rank_p(accuracy, null)
+        rows.append([accuracy, p, max_statistic(accuracy, null, at_least=p)])
+    names = ("accuracy", "accuracy_p_value", "accuracy_p_corrected")
+    tested = "null" in result
+    for name, values in zip(names, zip(*rows, strict=True), strict=True):
+        if name == "accuracy" or tested:
+            result[name] = ("marginalisation", "time"), np.array(values)
