@@ -107,11 +107,24 @@ class Binned:
             scatter[np.ix_(neurons, neurons)] = weighed @ weighed.T
         return Means(((mean - centre) * gain).T, scatter * np.outer(gain, gain), centre, gain)
 
-    def trials(self, rows, like, population=None):
-        """Trials (row, neuron, bin) scaled as the means were; rows int64 (group, row)."""
-        population = self.population if population is None else population
-        values = population.gather(rows).reshape(-1, self.n_neurons, self.n_times)
-        return (values - like.centre[:, None]) * like.gain[:, None]
+    def nearest(self, decoder, train, label, population, resample):
+        """Share of held-out (pseudo-)trials nearest the mean of their own class, (bin,).
+
+        decoder : float64 (component, neuron); train : Means of the trials that train
+        label : int (condition,), the class of each; conditions weigh the same, in means as in hits
+        """
+        values = population.gather(resample.test).reshape(-1, self.n_neurons, self.n_times)
+        trials = (values - train.centre[:, None]) * train.gain[:, None]
+        member = (label == np.arange(label.max() + 1)[:, None]).astype(float)
+        member /= member.sum(axis=1, keepdims=True)
+        of_condition = (decoder @ train.x).reshape(len(decoder), len(label), -1)
+        means = np.einsum("kc,qct->qkt", member, of_condition)  # (component, class, bin)
+        projected = np.tensordot(decoder, trials, axes=(1, 1))  # (component, trial, bin)
+        distance = ((projected[:, :, None] - means[:, None]) ** 2).sum(axis=0)
+        n = np.diff(resample.test_bounds)
+        hit = distance.argmin(axis=1) == np.repeat(label, n)[:, None]
+        hits = np.add.reduceat(hit.astype(float), resample.test_bounds[:-1], axis=0)
+        return (hits / n[:, None]).mean(axis=0)
 
     def error(self, gain):
         """Covariance over bins of the errors of means over all trials, summed over neurons and

@@ -46,24 +46,24 @@ def dpca(
 
     on single trials (:mod:`neurogeom.formulas.demixing`). Three numbers a marginalisation:
 
-    - *fraction of variance* of the condition means. Trial noise adds to every part (in noise
-      alone the naive fractions of a 2 x 2 x 2 design are 1/7 each); its expectation is taken off
-      each and off the total. It may leave [0, 1] and is never clipped.
-    - *explained variance*: the share of the total that the components learnt from some trials
-      reproduce in the means of others, of their own marginalisation alone (what leaks in from
-      others counts against them). At most the fraction of variance, its ``ceiling``; negative
-      where they are worse than nothing. ``naive`` is the same without new trials.
+    - *fraction of variance* of the condition means. Trial noise adds to every part (noise alone
+      gives 1/7 to each part of a 2 x 2 x 2 design); its expectation is taken off each and off the
+      total. It may leave [0, 1] and is never clipped.
+    - *explained variance*: the share of the total that components learnt from some trials
+      reproduce in the means of others, of their own part alone (what leaks in from others counts
+      against them). At most the fraction of variance, its ``ceiling``; negative where worse than
+      nothing. ``naive`` is the same without new trials.
     - *accuracy*: held-out trials projected on the components and given the level of the nearest
       class mean, in each time bin, averaged over bins. Chance is 1 / number of classes. An
-      interaction classifies the combinations of its variables: two-level variables whose
-      interaction is coded alone reach 1/2 with four combinations.
+      interaction classifies the combinations of its variables, and reaches 1/2 where two variables
+      of two levels have an interaction alone.
 
     Parameters
     ----------
     x, variables, min_trials, n_pseudo, n_null, seed, n_jobs
-        As in :func:`neurogeom.decoding`. Activity has dims (trial, neuron) or (trial, neuron,
-        time). A trial on which a neuron lacks some of the bins counts as one on which it was not
-        observed. Every combination of levels must have trials.
+        As in :func:`neurogeom.decoding`, with dims (trial, neuron) or (trial, neuron, time). A
+        neuron that lacks some bins of a trial was not observed on it. No combination of levels
+        may be empty.
     n_components : int or None
         Components of each marginalisation, at most its rank; None is at most 10.
     regularisation : "held_out" or float
@@ -87,14 +87,13 @@ def dpca(
     -------
     Dataset
         ``estimate``, ``naive``, ``ceiling``, ``chance``, ``p_value``, ``p_corrected``, ``null``
-        (marginalisation, quantity). ``variance``, ``variance_naive`` (marginalisation), in units of
-        squared activity summed over neurons, conditions and bins. ``accuracy`` (marginalisation
-        [, time]), with time also ``accuracy_p_value`` and ``accuracy_p_corrected``, corrected for
-        the bins. ``encoder``, ``decoder`` (component, neuron), for activity less ``centre`` times
-        ``gain`` (neuron); ``component_marginalisation``, ``explained``, ``explained_naive``
-        (component), components sorted by marginalisation and by what they capture; ``projection``
-        (component, condition[, time]). ``regularisation``; ``held_out_error`` (penalty) where it
-        was chosen.
+        (marginalisation, quantity). ``variance``, ``variance_naive`` (marginalisation): squared
+        activity summed over neurons, conditions and bins. With time ``accuracy``,
+        ``accuracy_p_value`` and, corrected for the bins, ``accuracy_p_corrected`` (marginalisation,
+        time). ``encoder``, ``decoder`` (component, neuron), for activity less ``centre`` times
+        ``gain`` (neuron). ``component_marginalisation``, ``explained``, ``explained_naive``
+        (component), sorted by what they fit. ``projection`` (component, condition[, time]).
+        ``regularisation``; ``held_out_error`` (penalty) where it was chosen.
 
     Raises
     ------
@@ -116,16 +115,8 @@ def dpca(
     if null not in (None, "labels"):
         raise ValueError(f"null={null!r} is unknown for dpca; choose from ['labels']")
     columns, time, notes = bins.columns(container.sessions(x))
-    s = setting(
-        columns,
-        variables,
-        min_trials=min_trials,
-        n_resamples=n_resamples,
-        n_pseudo=n_pseudo,
-        n_null=n_null,
-        scale=scale,
-        seed=seed,
-    )
+    given = {"min_trials": min_trials, "n_resamples": n_resamples, "n_pseudo": n_pseudo}
+    s = setting(columns, variables, n_null=n_null, scale=scale, seed=seed, **given)
     binned = bins.Binned(s.population, 1 if time is None else len(time), scale)
     parts = bins.Parts.of(s.design, binned.n_times, combine)
     task = _Task(s, binned, parts, s.draws(split=True).resamples, _at_least_1(n_components))
@@ -153,7 +144,11 @@ def dpca(
         n_neurons=binned.n_neurons,
         n_neurons_dropped=sum(s.population.dropped.values()) // binned.n_times,
         n_neuron_trials=s.population.n_observed // binned.n_times,
-        notes=[*fit.notes, *(n for t in tests.values() for n in t.notes), *notes],
+        notes=[
+            *([fit.warning] if fit.warning else []),
+            *(n for t in tests.values() for n in t.notes),
+            *notes,
+        ],
     )
     return result
 
@@ -162,9 +157,7 @@ def _at_least_1(n_components):
     if n_components is None:
         return MOST_COMPONENTS
     if not isinstance(n_components, int | np.integer) or n_components < 1:
-        raise ValueError(
-            f"n_components={n_components!r} is no number of components; give at least 1"
-        )
+        raise ValueError(f"n_components={n_components!r} is no number of them; give at least 1")
     return int(n_components)
 
 
@@ -224,6 +217,7 @@ class _Fit:
     axes : {marginalisation: Axes}; own, held_out : {marginalisation: squared length explained
     (component,) in all trials, and by components of some trials in the others}
     raw, signal : {marginalisation: squared length of the means, and without that of trial noise}
+    total_raw, total : their sums, the second NaN where too little is left; warning : if little is
     """
 
     def __init__(self, task, penalty):
@@ -233,6 +227,11 @@ class _Fit:
         error = task.binned.error(self.means.gain)
         self.raw = {m: (part**2).sum() for m, part in parts.items()}
         self.signal = {m: r - task.parts.noise(error, m) for m, r in self.raw.items()}
+        self.total_raw, signal = sum(self.raw.values()), sum(self.signal.values())
+        share = signal / self.total_raw if self.total_raw > 0 else 0.0
+        self.total = signal if share >= UNUSABLE else np.nan
+        what = f"only {share:.2f} of the variance of the condition means is not trial noise"
+        self.warning = what if share < DOUBTFUL else ""
         self.axes = demixer.fit(penalty * unit, task.n_components)
         self.own = self._explained(self.axes, self.means, parts)
         unseen = []
@@ -249,30 +248,6 @@ class _Fit:
 
     def _explained(self, axes, means, parts):
         return {m: formulas.explained(parts[m], f, d @ means.x) for m, (f, d) in axes.items()}
-
-    @property
-    def total_raw(self):
-        return sum(self.raw.values())
-
-    @property
-    def share(self):
-        """Share of the squared length of the means that is not trial noise."""
-        return sum(self.signal.values()) / self.total_raw if self.total_raw > 0 else 0.0
-
-    @property
-    def total(self):
-        """Squared length of the means without trial noise; NaN where too little of it is left."""
-        return self.share * self.total_raw if self.share >= UNUSABLE else np.nan
-
-    @property
-    def reason(self):
-        what = f"{self.share:.2f} of the variance of the condition means is not trial noise"
-        return f"only {what}, below {UNUSABLE}" if self.share < UNUSABLE else ""
-
-    @property
-    def notes(self):
-        what = f"{self.share:.2f} of the variance of the condition means is not trial noise"
-        return [f"only {what}"] if UNUSABLE <= self.share < DOUBTFUL else []
 
 
 class _Test(NamedTuple):
@@ -293,8 +268,13 @@ def _test(task, name, penalty, n_jobs, progress) -> _Test:
     shuffle = task.setting.label_shuffle(split=True, classes=context, rank=label)
 
     def accuracy(population, resamples):
-        each = [_classified(task, name, penalty, label, population, r) for r in resamples]
-        return np.mean(each, axis=0)
+        found = []
+        for r in resamples:
+            train = task.binned.read(r.chosen, population=population)
+            demixer = formulas.Demixer(train.x, {name: task.parts.patterns[name]}, train.scatter)
+            axes = demixer.fit(penalty * (train.x**2).sum(), task.n_components)[name]
+            found.append(task.binned.nearest(axes.decoder, train, label, population, r))
+        return np.mean(found, axis=0)
 
     def surrogate(draw):
         if hasattr(shuffle, "redrawn"):
@@ -313,26 +293,9 @@ def _test(task, name, penalty, n_jobs, progress) -> _Test:
     return _Test(observed, null[0], label.max() + 1, tuple(few(shuffle, name)))
 
 
-def _classified(task, name, penalty, label, population, resample):
-    """Share of held-out (pseudo-)trials given their own class, conditions weighing the same."""
-    train = task.binned.read(resample.chosen, population=population)
-    demixer = formulas.Demixer(train.x, {name: task.parts.patterns[name]}, train.scatter)
-    decoder = demixer.fit(penalty * (train.x**2).sum(), task.n_components)[name].decoder
-    member = (label == np.arange(label.max() + 1)[:, None]).astype(float)
-    member /= member.sum(axis=1, keepdims=True)
-    projected = (decoder @ train.x).reshape(len(decoder), len(label), -1)
-    means = np.einsum("kc,qct->qkt", member, projected)  # (component, class, bin)
-    trials = task.binned.trials(resample.test, train, population)
-    projected = np.tensordot(decoder, trials, axes=(1, 1))  # (component, trial, bin)
-    distance = ((projected[:, :, None] - means[:, None]) ** 2).sum(axis=0)
-    n = np.diff(resample.test_bounds)
-    hit = distance.argmin(axis=1) == np.repeat(label, n)[:, None]
-    hits = np.add.reduceat(hit.astype(float), resample.test_bounds[:-1], axis=0)
-    return (hits / n[:, None]).mean(axis=0)
-
-
 def _quantities(fit, tests):
     """{marginalisation: its three numbers}."""
+    reason = fit.warning if np.isnan(fit.total) else ""
     found = {}
     for name, test in tests.items():
         share = fit.signal[name] / fit.total
@@ -344,7 +307,7 @@ def _quantities(fit, tests):
                 naive=_over(fit.raw[name], fit.total_raw),
                 least=0.0,
                 most=1.0,
-                reason=fit.reason,
+                reason=reason,
             ),
             Quantity(
                 "explained variance",
@@ -354,7 +317,7 @@ def _quantities(fit, tests):
                 chance=0.0,
                 most=1.0,
                 ceiling=share,
-                reason=fit.reason,
+                reason=reason,
             ),
             _accuracy(test),
         ]
@@ -365,21 +328,14 @@ def _accuracy(test):
     direction = "1: every new trial is given its own class"
     if test.accuracy is None:
         return missing("accuracy", direction, "time alone has no classes of trials")
-    return Quantity(
-        "accuracy",
-        test.accuracy.mean(),
-        direction,
-        chance=1.0 / test.n_classes,
-        least=0.0,
-        most=1.0,
-        null=None if test.null is None else test.null.mean(axis=1),
-        null_method=(
-            ""
-            if test.null is None
-            else "labels of its variables shuffled over whole trials, "
-            "within groups and the levels of the other variables"
-        ),
-    )
+    known = {"chance": 1.0 / test.n_classes, "least": 0.0, "most": 1.0}
+    if test.null is not None:
+        known["null"] = test.null.mean(axis=1)
+        known["null_method"] = (
+            "labels of its variables shuffled over whole trials, within groups and the levels of "
+            "the other variables"
+        )
+    return Quantity("accuracy", test.accuracy.mean(), direction, **known)
 
 
 def _over(top, bottom):
