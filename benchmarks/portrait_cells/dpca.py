@@ -27,7 +27,7 @@ def recorded(number, separation, *, n_neurons=20, n_trials=8, n_sessions=1, apar
 
 def accuracies(number, *, separation, parts, **world):
     """p of the accuracy of each of these parts."""
-    found = dpca(recorded(number, separation, **world), ["a", "b"], n_null=199, seed=number,
+    found = dpca(recorded(number, separation, **world), ["a", "b"], n_null=99, seed=number,
                  regularisation=0.01, n_components=1)  # fmt: skip
     at = found.sel(quantity="accuracy")
     return {
