@@ -104,9 +104,8 @@ def dpca(
     Examples
     --------
     >>> import neurogeom as ng
-    >>> from neurogeom.measures.demixed import dpca
     >>> x = ng.simulate("cube", separation=4.0, n_neurons=40, n_trials=12, n_truth=0, seed=0)
-    >>> result = dpca(x, ["a", "b"], n_null=19)
+    >>> result = ng.dpca(x, ["a", "b"], n_null=19)
     >>> bool(result.estimate.sel(marginalisation="a", quantity="accuracy") > 0.8)
     True
     """
