@@ -18,8 +18,8 @@ def animals(number, n_animals, difference, n_sessions):
         separation = abs(1.5 + difference * second + 0.5 * rng.standard_normal())
         for s in range(n_sessions):
             seed = int(rng.integers(2**31))
-            x = ng.simulate("cube", separation, variables=["a", "b"], n_neurons=int(rng.integers(8, 16)),
-                            n_trials=8, n_truth=0, seed=seed)  # fmt: skip
+            size = {"n_neurons": int(rng.integers(8, 16)), "n_trials": 8, "n_truth": 0}
+            x = ng.simulate("cube", separation, variables=["a", "b"], seed=seed, **size)
             found.append(x.assign_coords(session=f"s{a}-{s}", animal=f"m{a}", group=str(second)))
     return found
 
