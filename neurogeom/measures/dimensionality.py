@@ -4,24 +4,18 @@ import numpy as np
 import xarray as xr
 
 from ..engine import nulls
-from ..engine.intervals import Interval, random_groups, refused
 from ..engine.quantities import Quantity, missing, packed
-from ..engine.resampling import fold_means, folds
+from ..engine.resampling import folds
 from ..engine.setting import NothingToAsk, over_time, setting
-from ..engine.targets import FEW_TRIALS, aim
-from ..formulas import participation_ratio as formulas
 from ..formulas import spectrum
+from ._participation_ratio import WIDER, participation_ratio, repeats
 
 MOST_FIXED = 32  # conditions that count as all there are, unless stated otherwise
-LEAST_STIMULI = 8  # for an interval over them
-N_GROUPS = 20  # of neurons, left out one at a time
 FEW_SPLITS = 5  # where conditions are many
 LEAST_RANKS = 10  # for an exponent
 LEAST_POINTS = 50  # for TwoNN
 SHARED = 0.95  # of the shared variance
 PATIENCE = 3  # numbers of factors without progress before the search ends
-LOG_FROM = 0.4  # standard error over estimate above which bounds are those of the logarithm
-WIDER = "higher is spread over more dimensions"
 
 
 @over_time
@@ -106,8 +100,8 @@ def dimensionality(
     >>> import neurogeom as ng
     >>> from neurogeom.measures.dimensionality import dimensionality
     >>> x = ng.simulate("cube", separation=6.0, n_neurons=40, n_trials=20, n_truth=0, seed=0)
-    >>> found = dimensionality(x, ["a", "b", "c"], n_null=19).estimate
-    >>> found.sel(quantity=["participation_ratio", "shared_dimensionality", "rank"]).round(1).values
+    >>> found = dimensionality(x, ["a", "b", "c"], neurons="all", n_null=19).estimate
+    >>> found.sel(quantity=["participation_ratio", "shared_dimensionality", "rank"]).round().values
     array([3., 3., 3.])
     """
     s = setting(
@@ -130,12 +124,12 @@ def dimensionality(
     if n_splits < 1:
         raise ValueError(f"n_splits={n_splits} leaves nothing to average; give at least 1")
     standard = nulls.standardised(s.population, scale)
-    few = n_splits if n <= MOST_FIXED else min(n_splits, FEW_SPLITS)
-    ratio = _participation_ratio(s, standard, stimuli, neurons, n_splits, target)
+    fewer = n_splits if n <= MOST_FIXED else min(n_splits, FEW_SPLITS)
+    ratio = participation_ratio(s, standard, stimuli, neurons, n_splits, target)
     shared, likelihood = _shared(s, standard)
-    exponent, spectra = _exponent(s, standard, ranks, few)
+    exponent, spectra = _exponent(s, standard, ranks, fewer)
     cloud, at_scale = _twonn(s, standard, points)
-    rank, reconstruction = _rank(s, standard, few)
+    rank, reconstruction = _rank(s, standard, fewer)
     result = packed([ratio, shared, exponent, cloud, rank], n_null=n_null)
     result = result.assign(likelihood | spectra | at_scale | reconstruction)
     result.attrs |= s.attrs(
@@ -163,146 +157,6 @@ def _estimand(s, stimuli, neurons):
     over = "these" if stimuli == "fixed" else "all stimuli that are sampled by"
     of = f"these {s.population.n_neurons} neurons over" if neurons == "all" else of
     return f"participation ratio of {of} {over} {s.design.n_conditions} conditions, without noise"
-
-
-def _repeats(s, standard, n_folds, n_splits):
-    """Scaled means of disjoint sets of trials, (fold, condition, neuron), of every division."""
-    for r in range(n_splits):
-        yield fold_means(s.population, n_folds, r, s.seed) * standard.inverse
-
-
-# --- participation ratio ------------------------------------------------------------------------
-
-
-def _participation_ratio(s, standard, stimuli, neurons, n_splits, target):
-    name, n, p = "participation_ratio", s.design.n_conditions, s.population
-    most = min(n - 1 if stimuli == "fixed" else np.inf, p.n_neurons if neurons == "all" else np.inf)
-    known = {
-        "naive": float(formulas.naive(standard.means)),
-        "least": 1.0,
-        "most": float(most),
-        "ceiling": float(min(n - 1, p.n_neurons)),
-        "statistic": _trace(p, standard.inverse),
-        "null": _shuffled_traces(s, standard.inverse),
-        "null_method": "signal trace, labels shuffled among all conditions within group: whether "
-        "any neuron tells conditions apart; keeps counts, noise correlations and blocks",
-        "tail": "greater",
-    }
-    try:
-        repeats = list(_repeats(s, standard, 4 if stimuli == "fixed" else 2, n_splits))
-        terms = np.mean([_terms(r, stimuli) for r in repeats], axis=0)
-    except ValueError as error:
-        return missing(name, WIDER, str(error), **known)
-    estimate = float(formulas.ratio(terms, neurons))
-    if not np.isfinite(estimate):
-        reason = "trial noise exceeds the signal, or one neuron alone varies"
-        return missing(name, WIDER, reason, **known)
-    interval = _interval(s, standard, repeats, estimate, stimuli, neurons, target)
-    return Quantity(name, estimate, WIDER, interval=interval, **known)
-
-
-def _terms(repeat, stimuli):
-    return formulas.fixed(repeat) if stimuli == "fixed" else formulas.sampled(*repeat)
-
-
-def _trace(population, inverse):
-    """Variance of condition means, summed over neurons, without the part of trial noise."""
-    mean, square = population.moments(population.everything())
-    error = np.maximum(square - mean**2, 0.0) / (population.counts_by_neuron - 1)
-    return float(((mean.var(axis=0, ddof=1) - error.mean(axis=0)) * inverse**2).sum())
-
-
-def _shuffled_traces(s, inverse):
-    shuffle = s.label_shuffle(split=False)
-    if hasattr(shuffle, "redrawn"):
-        moved = (shuffle.redrawn(d)[0] for d in range(s.n_null))
-    else:
-        moved = (s.population.with_order(shuffle.order(d)) for d in range(s.n_null))
-    return np.array([_trace(p, inverse) for p in moved])
-
-
-def _interval(s, standard, repeats, estimate, stimuli, neurons, target):
-    """Jackknife over what is random: stimuli and neurons, their groups, or trials."""
-    goal, reason = _goal(s, stimuli, neurons, target)
-    if reason:
-        return refused(reason)
-    variance, df = 0.0, np.inf
-    if stimuli == "sampled":
-        left = np.mean([formulas.without_stimuli(*r) for r in repeats], axis=0)
-        variance, df = _spread(formulas.ratio(left, neurons)), left.shape[1] - 1
-    if neurons == "sampled":
-        values = _without_units(goal.unit, repeats, stimuli, s.seed)
-        variance, df = variance + _spread(values), min(df, len(values) - 1)
-    elif stimuli == "fixed":
-        variance, df = _over_trials(s, standard, repeats)
-    if not np.isfinite(variance):
-        return refused("without one of its parts the participation ratio is undefined")
-    return _around(estimate, np.sqrt(variance), df, goal)
-
-
-def _goal(s, stimuli, neurons, target):
-    n = s.design.n_conditions
-    if stimuli == "sampled" and n < LEAST_STIMULI:
-        return None, f"{n} sampled stimuli are fewer than the {LEAST_STIMULI} that it needs"
-    if neurons == "all" and target in (None, "recording"):
-        goal = aim(s.population, "recording")
-        if not goal.reason and stimuli == "fixed" and s.population.counts.min() < FEW_TRIALS:
-            return None, f"a jackknife over trials needs {FEW_TRIALS} of them in each condition"
-        if not goal.reason and stimuli == "fixed" and s.population.has_blocks:
-            return None, "trials in blocks have no interval whose coverage is known"
-        return goal, goal.reason
-    goal = aim(s.population, target)
-    if not goal.reason and neurons == "all":
-        return None, "neurons='all' stand for themselves; give target='recording'"
-    if not goal.reason and goal.kind == "recording":
-        return None, "these neurons cannot stand for their population; give neurons='all'"
-    return goal, goal.reason
-
-
-def _without_units(unit, repeats, stimuli, seed):
-    """Participation ratio without each neuron, session or group of neurons."""
-    single = len(np.unique(unit)) == len(unit)
-    if stimuli == "sampled" and single:
-        left = np.mean([formulas.without_neurons(*r) for r in repeats], axis=0)
-        return formulas.ratio(left, "sampled")
-    if single:
-        unit = random_groups(len(unit), N_GROUPS, seed)[unit]
-    left = [
-        np.mean([_terms(r[..., unit != u], stimuli) for r in repeats], axis=0)
-        for u in np.unique(unit)
-    ]
-    return formulas.ratio(np.transpose(left), "sampled")
-
-
-def _spread(values):
-    """Jackknife variance."""
-    return (len(values) - 1) / len(values) * ((values - values.mean()) ** 2).sum()
-
-
-def _over_trials(s, standard, repeats):
-    """Jackknife variance over the trials of fixed conditions, and its degrees of freedom."""
-    p = s.population
-    rows = p.gather(np.arange(p.trial0[-1])[None]) * standard.inverse
-    terms = np.zeros((len(rows), 3))
-    for r, repeat in enumerate(repeats):
-        fold = folds(p, r, s.seed, 4)[0]
-        for t, c in enumerate(p.condition):
-            fewer, size = repeat.copy(), ((fold == fold[t]) & (p.condition == c)).sum()
-            fewer[fold[t], c] += (repeat[fold[t], c] - rows[t]) / (size - 1)
-            terms[t] += formulas.fixed(fewer) / len(repeats)
-    values = formulas.ratio(terms.T, "all")
-    parts = [values[p.condition == c] for c in range(p.n_conditions)]
-    return sum(_spread(v) for v in parts), len(values) - len(parts)
-
-
-def _around(estimate, error, df, goal):
-    from scipy.special import stdtrit
-
-    half = stdtrit(df, 0.975) * error
-    bounds = np.array([[estimate - half], [estimate + half]])
-    if estimate > 0 and (bounds[0] < 1 or error > LOG_FROM * estimate):
-        bounds = estimate * np.exp(np.array([[-half], [half]]) / estimate)
-    return Interval(*bounds, f"{goal.kind}: {goal.text}", note=goal.note)
 
 
 # --- shared dimensionality ----------------------------------------------------------------------
@@ -343,9 +197,10 @@ def _factors(rows, k):
     import warnings
 
     from sklearn.decomposition import FactorAnalysis
+    from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():  # a likelihood short of its last digits will do
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return FactorAnalysis(k, svd_method="lapack").fit(rows)
 
 
@@ -361,7 +216,7 @@ def _exponent(s, standard, ranks, n_splits):
     name = "power_law_exponent"
     steeper = "higher is a steeper spectrum, of fewer dimensions"
     try:
-        halves = list(_repeats(s, standard, 2, n_splits))
+        halves = list(repeats(s, standard, 2, n_splits))
     except ValueError as error:
         return missing(name, steeper, str(error)), {}
     values = np.mean([spectrum.cvpca(*h) for h in halves], axis=0)
@@ -414,11 +269,11 @@ def _rank(s, standard, n_splits):
     if p.n_neurons < 2:
         return missing(name, WIDER, "the rank needs a second neuron to predict", least=0.0), {}
     try:
-        repeats = list(_repeats(s, standard, n_folds, n_splits))
+        parts = list(repeats(s, standard, n_folds, n_splits))
     except ValueError as error:
         return missing(name, WIDER, str(error), least=0.0), {}
     error = np.zeros(s.design.n_conditions)
-    for r, repeat in enumerate(repeats):
+    for r, repeat in enumerate(parts):
         rng = np.random.default_rng(np.random.SeedSequence(s.seed, spawn_key=(23, 1, r)))
         half = rng.permutation(p.n_neurons) % 2 == 0
         for f in range(n_folds):
