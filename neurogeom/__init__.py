@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.measures.ccgp import ccgp
     from neurogeom.measures.decoding import decoding
     from neurogeom.measures.demixed import dpca
+    from neurogeom.measures.dimensionality import dimensionality
+    from neurogeom.measures.implementable import implementable
     from neurogeom.measures.parallelism import parallelism
     from neurogeom.measures.shattering import shattering
     from neurogeom.measures.similarity import similarity
@@ -52,10 +54,12 @@ _HOME = {
     "condition_means": "activity",
     "curve": "groups",
     "decoding": "measures.decoding",
+    "dimensionality": "measures.dimensionality",
     "dpca": "measures.demixed",
     "from_arrays": "activity",
     "from_dataframe": "activity",
     "from_pynapple": "activity",
+    "implementable": "measures.implementable",
     "inspect_nwb": "recordings.inspect",
     "load": "storage",
     "match_to": "engine.matching",
@@ -87,10 +91,12 @@ __all__ = [
     "condition_means",
     "curve",
     "decoding",
+    "dimensionality",
     "dpca",
     "from_arrays",
     "from_dataframe",
     "from_pynapple",
+    "implementable",
     "inspect_nwb",
     "load",
     "match_to",

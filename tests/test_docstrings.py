@@ -10,8 +10,8 @@ import neurogeom as ng
 
 MODULES = sorted(m.name for m in walk_packages(ng.__path__, "neurogeom.") if not m.ispkg)
 MEASURES = """
-across_sessions across_time ccgp compare_groups curve decoding dpca match_to parallelism score
-shattering similarity target_alignment
+across_sessions across_time ccgp compare_groups curve decoding dimensionality dpca implementable
+match_to parallelism score shattering similarity target_alignment
 """.split()
 
 

@@ -22,10 +22,11 @@ class Aim(NamedTuple):
     note: str = ""
 
 
-def aim(population, target=None, least=MIN_NEURONS) -> Aim:
+def aim(population, target=None, least=MIN_NEURONS, *, least_trials=MIN_TRIALS) -> Aim:
     """The widest target that the data can give, or the one that is asked for.
 
     least : neurons recorded together that an interval for their population needs
+    least_trials : in each condition; with less than twice as many the interval is wide
 
     Raises
     ------
@@ -37,15 +38,16 @@ def aim(population, target=None, least=MIN_NEURONS) -> Aim:
     if target not in (None, *TARGETS):
         raise ValueError(f"target={target!r} is unknown; choose from {[*TARGETS, 'none']}")
     n = int(population.counts.min())
-    if n < MIN_TRIALS:
-        return Aim("", reason=f"{n} trials in a condition are fewer than the {MIN_TRIALS} needed")
+    if n < least_trials:
+        return Aim("", reason=f"{n} trials in a condition are fewer than the {least_trials} needed")
     refusals = []
     for kind in (target,) if target else reversed(TARGETS):
         found = _AIMS[kind](population)
         if not found.reason and kind != "recording":
             found = _enough_neurons(found, population, least)
         if not found.reason:
-            few = f"with {n} trials in a condition the interval is wide" if n < FEW_TRIALS else ""
+            few = n < 2 * least_trials
+            few = f"with {n} trials in a condition the interval is wide" if few else ""
             return found._replace(note="; ".join(filter(None, (found.note, few))))
         refusals.append(found.reason)
     return Aim("", reason="; ".join(refusals))
