@@ -3,8 +3,8 @@ r"""Coding axes and planes: the cosine of two axes, and how one plane of points 
 A coding axis is a contrast of condition means, :math:`v = \sum_c x_c \mu_c` with :math:`\sum_c x_c
 = 0`: the difference between the mean conditions of two levels, over all contexts or in one. Trial
 noise lengthens both estimated axes, so that the naive cosine shrinks towards 0; and where both
-contrasts use the same conditions it adds :math:`\sum_c x_c y_c e_c` to their product, which vanishes
-for two crossed variables with equal numbers of trials and equal noise alone. Removing both,
+contrasts use the same conditions it adds :math:`\sum_c x_c y_c e_c` to their product (0 for two
+crossed variables, if trials are as many and as noisy in every condition). Removing both,
 
 .. math:: \cos = \frac{v \cdot w - \sum_c x_c y_c e_c}
     {\sqrt{(|v|^2 - \sum_c x_c^2 e_c)(|w|^2 - \sum_c y_c^2 e_c)}}

@@ -166,9 +166,8 @@ def crossvalidated(first, second, n_dims):
     pairs = list(combinations(range(n_parts), 2))
     for b, c in pairs:
         others = [i for i in range(n_parts) if i not in (b, c)]
-        ours, theirs = (
-            basis(p[others].mean(axis=0), d) for p, d in zip((second, first), dims[::-1])
-        )
+        rest = [p[others].mean(axis=0) for p in (first, second)]
+        theirs, ours = (basis(p, d) for p, d in zip(rest, dims, strict=True))
         top = top + _product(second[b], second[c], theirs)
         bottom = bottom + _product(second[b], second[c], ours)
     return top / len(pairs), bottom / len(pairs)

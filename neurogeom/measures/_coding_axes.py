@@ -3,7 +3,6 @@
 import numpy as np
 
 from ..engine.choice import MIN_SESSIONS
-from ..engine.intervals import refused
 from ..engine.quantities import Quantity, missing
 from ..engine.ratio_intervals import ratio
 from ..formulas import axes as formulas

@@ -1,4 +1,4 @@
-"""Overlap of two subspaces as quantities: corrected by halves of the trials, against random ones."""
+"""Overlap of two subspaces as quantities: halves of the trials against it, and random ones."""
 
 from typing import NamedTuple
 
