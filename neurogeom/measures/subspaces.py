@@ -261,8 +261,8 @@ def _axis_within(target, first, second):
 def _rotation(data, pair, label):
     """The turn within the plane, and the share of halves in which it is a reflection."""
     direction = "degrees, positive in the direction of the first three conditions"
-    if min(len(pair.first), len(pair.second)) < 3 or pair.dims != (2, 2):
-        reason = "a rotation needs planes (n_dims=2) of at least three conditions"
+    if min(len(pair.first), len(pair.second)) < 3 or pair.dims != (2, 2) or data.n_neurons < 2:
+        reason = "a rotation needs planes (n_dims=2) of at least three conditions and two neurons"
         return missing("rotation", direction, reason), np.nan
     whole = formulas.plane_geometry(pair.first @ data.means, pair.second @ data.means)
     if data.halves is None:
