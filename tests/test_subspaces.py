@@ -185,8 +185,7 @@ def _planes(shared, seed, n_neurons=40, n_trials=20, size=3.0):
 
 @pytest.mark.parametrize(("shared", "truth"), [(True, 1.0), (False, 0.0)])
 def test_planes_of_two_contexts_are_one_or_orthogonal(shared, truth):
-    names = [f"{w} {d}" for w in ("alignment", "variance ratio") for d in ("forward", "backward")]
-    names = ["mean squared cosine", *names]
+    names = ["mean squared cosine", "alignment forward", "alignment backward"]
     found = np.array([
         subspaces(_planes(shared, s), NAMES, between="a", **RAW)
         .estimate.sel(quantity=names).values[0]
@@ -194,7 +193,7 @@ def test_planes_of_two_contexts_are_one_or_orthogonal(shared, truth):
     ])  # fmt: skip
     error = found.std(axis=0, ddof=1) / np.sqrt(12)
     # What is left after the correction is of the order of the squared noise of a basis.
-    assert (np.abs(found.mean(axis=0) - truth) < 4 * error + 0.05).all()
+    assert (np.abs(found.mean(axis=0) - truth) < 4 * error + 0.02).all()
     naive = subspaces(_planes(shared, 0), NAMES, between="a", **RAW)
     assert abs(_of(naive, "mean squared cosine", "naive") - truth) > 0.001
 
@@ -203,7 +202,7 @@ def test_row_32_through_the_measure():
     """24 conditions in each of two contexts, 4 dimensions, 100 neurons, 20 trials."""
     for shared, naive, corrected in ((True, 0.893, 0.98), (False, 0.014, 0.003)):
         raw, found = [], []
-        for seed in range(4):
+        for seed in range(5):
             rng = np.random.default_rng(seed)
             turn = np.linalg.qr(rng.standard_normal((100, 8)))[0].T
             other = turn[:4] if shared else turn[4:]
@@ -212,8 +211,19 @@ def test_row_32_through_the_measure():
             result = subspaces(x, NAMES, between="a", n_dims=4, **RAW)
             raw.append(_of(result, "alignment forward", "naive"))
             found.append(_of(result, "alignment forward"))
-        assert np.mean(raw) == pytest.approx(naive, abs=0.03)
-        assert np.mean(found) == pytest.approx(corrected, abs=0.03)
+        assert np.median(raw) == pytest.approx(naive, abs=0.03)
+        assert np.median(found) == pytest.approx(corrected, abs=0.03)
+
+
+def test_a_variance_ratio_keeps_the_noise_of_the_points_and_the_alignment_does_not():
+    """Orthogonal planes: noise of 2 dimensions / 10 trials over it and the signal of axes of 3."""
+    found = [subspaces(_planes(False, s), NAMES, between="a", **RAW) for s in range(6)]
+    signal, noise = 2 * 4 * 1.5**2, 2 * 3 / 10
+    ratio, alignment = (
+        np.mean([_of(f, f"{name} forward") for f in found])
+        for name in ("variance ratio", "alignment")
+    )
+    assert ratio > noise / (signal + noise) > alignment
 
 
 def test_row_21_through_the_measure():

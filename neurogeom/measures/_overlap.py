@@ -177,14 +177,21 @@ def _corrected(data, pair, label):
     for name in estimate:
         ceiling[name] = 0.5 * sum(_distances(t)[name] for t in own)
     ceiling["mean squared cosine"] = float(np.sqrt(self_1 * self_2))
-    estimate["mean squared cosine"] = shared / ceiling["mean squared cosine"]
+    beyond = [
+        _beyond(m, k / data.n_neurons) for m, k in zip((self_1, self_2), pair.dims, strict=True)
+    ]
+    why = _too_noisy(label, min(beyond))
+    chance = max(pair.dims) / data.n_neurons
+    if not why:
+        estimate["mean squared cosine"] = chance + (shared - chance) / float(
+            np.sqrt(np.prod(beyond))
+        )
     for way, mine, theirs, p in (("forward", a, b, points[1]), ("backward", b, a, points[0])):
         # The other half of the same points: found on the trials on which they are not measured.
         across = formulas.held(mine, p).sum()
         inside = formulas.held(theirs[:, ::-1], p).sum()
         estimate[f"variance ratio {way}"] = float(across / inside)
         ceiling[f"variance ratio {way}"] = float(inside / formulas.held(theirs, p).sum())
-    why = _too_noisy(data, pair, label, (self_1, self_2))
     _add_alignment(data, pair, label, estimate, why)
     held = {"angles": np.degrees(angles).mean(axis=(0, 1)), "angles_ceiling": _mean_angles(own, d)}
     return estimate, ceiling, why, held
@@ -204,17 +211,18 @@ def _mean_angles(own, d):
     return np.degrees(np.mean([t.mean(axis=0)[:d] for t in own], axis=0))
 
 
-def _too_noisy(data, pair, label, own):
+def _beyond(overlap, chance):
+    """Overlap beyond chance, of what could be: the share of a noisy basis that is its subspace."""
+    return (overlap - chance) / (1.0 - chance) if chance < 1.0 else 1.0
+
+
+def _too_noisy(label, beyond):
     """Reasons where a subspace's own halves hardly overlap, by name."""
-    beyond = [
-        (m - k / data.n_neurons) / max(1.0 - k / data.n_neurons, 1e-12)
-        for m, k in zip(own, pair.dims, strict=True)
-    ]
-    if min(beyond) >= UNUSABLE:
+    if beyond >= UNUSABLE:
         return {}
     reason = (
         f"halves of the trials do not find the same subspace of {label}: their overlap beyond "
-        f"chance is {min(beyond):.2f}, below {UNUSABLE}"
+        f"chance is {beyond:.2f}, below {UNUSABLE}"
     )
     return {name: reason for name in WORDS if name not in SAME or name == "mean squared cosine"}
 

@@ -74,13 +74,21 @@ def subspaces(
 
       for axes :math:`v = \sum_c x_c \mu_c` and squared standard errors e. Positive where the later
       levels lie on the same side. Its ceiling is what the naive cosine of parallel axes would be.
-    - ``mean squared cosine`` of the principal angles, :math:`m_{12} / \sqrt{m_{11} m_{22}}`, every
-      m between halves of the trials: 1 if one subspace lies in the other, 0 if orthogonal. The
-      ceiling is what the naive one of equal subspaces would be at half of the trials.
+    - ``mean squared cosine`` of the principal angles,
+
+      .. math:: c + (m_{12} - c) \Big/ \sqrt{\frac{m_{11} - c_1}{1 - c_1}\,
+          \frac{m_{22} - c_2}{1 - c_2}},
+
+      every m between halves of the trials, :math:`c_i = d_i / N` chance for N neurons and c the
+      larger: 1 if one subspace lies in the other, 0 if orthogonal. Noise that all neurons have
+      alike is removed. The ceiling is what the naive one of equal subspaces would be at half of
+      the trials.
     - ``alignment forward`` (Elsayed et al. 2016), cross-validated: the second points' variance in
       the first's subspace, of what as many dimensions can hold; ``backward`` the reverse.
     - ``variance ratio forward`` (after Xie et al. 2022): the second points' variance in the first's
-      subspace over that in their own, both found on other trials; ``backward`` the reverse.
+      subspace over that in their own, both found on other trials; ``backward`` the reverse. The
+      noise of the points stays in both: orthogonal codes have more than 0. Without it this is the
+      alignment.
     - ``first angle``, ``chordal distance`` and ``geodesic distance`` (degrees but for the chordal,
       distances divided by the root of the dimensions): between subspaces of different halves of
       the trials. Nothing removes their noise, so read them between the ceiling (halves of one
