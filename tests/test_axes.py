@@ -98,6 +98,25 @@ def test_reliability_is_the_naive_cosine_of_parallel_axes():
     assert np.mean(naive) == pytest.approx(np.nanmean(reliability), abs=0.03)
 
 
+def test_halves_are_a_loop_over_divisions_and_exact_for_noise_that_conditions_share():
+    rng = np.random.default_rng(7)
+    halves = rng.standard_normal((3, 2, 4, 5))
+    found = axes.products_of_halves(halves, FIRST, SECOND)
+    cross = np.mean([(FIRST @ h[i]) * (SECOND @ h[1 - i]) for h in halves for i in (0, 1)], axis=0)
+    np.testing.assert_allclose(found.cross, cross, atol=1e-12)
+    length = np.mean([(FIRST @ h[0]) * (FIRST @ h[1]) for h in halves], axis=0)
+    np.testing.assert_allclose(found.first, length, atol=1e-12)
+    # Noise common to two windows (conditions 0, 1 and 2, 3), signals orthogonal.
+    v, w = np.eye(20)[:2] * 3
+    signal, x, y = np.array([v, -v, w, -w]) / 2, [1, -1, 0, 0], [0, 0, 1, -1]
+    both = []
+    for _ in range(300):
+        noise = rng.standard_normal((2, 2, 20)).repeat(2, axis=0).reshape(2, 2, 2, 20)
+        noise = np.concatenate([noise[:, 0], noise[:, 0]], axis=1)
+        both.append(axes.products_of_halves(signal + noise, x, y).cross.sum())
+    assert abs(np.mean(both)) < 4 * np.std(both, ddof=1) / np.sqrt(300)
+
+
 # --- planes -------------------------------------------------------------------------------------
 
 RING = np.column_stack([np.cos(t := np.arange(6) * np.pi / 3), np.sin(t)]) * [1.0, 0.7]

@@ -497,3 +497,57 @@ def test_every_window_is_a_measure_of_its_own_and_it_saves(tmp_path):
     np.testing.assert_allclose(found.estimate[0], found.estimate[1], atol=1e-8)
     ng.save(found, tmp_path / "found.nc")
     assert ng.load(tmp_path / "found.nc").attrs["measure"] == "subspaces"
+
+
+# --- the measure: across time -------------------------------------------------------------------
+
+
+def _turning(seed, degrees, shared=0.0):
+    """Two variables in three windows; the axis of a turns, that of b is stable.
+
+    shared : sd of noise that the windows of a trial have in common
+    """
+    rng = np.random.default_rng(seed)
+    u, v, w = np.linalg.qr(rng.standard_normal((40, 3)))[0].T * 4
+    levels = np.repeat(crossed(2, 2), 20, axis=0)
+    common = shared * rng.standard_normal((len(levels), 40))
+    windows = []
+    for t in np.radians(degrees):
+        axes = np.array([np.cos(t) * u + np.sin(t) * v, w])
+        noise = common + rng.standard_normal((len(levels), 40))
+        windows.append((levels - 0.5) @ axes + noise)
+    trial = {"a": levels[:, 0], "b": levels[:, 1]}
+    return from_arrays(np.stack(windows, axis=2), trial=trial, time=[0.1, 0.2, 0.3], session="s")
+
+
+def test_an_axis_that_turns_in_time_has_the_cosine_of_its_angle():
+    found = [
+        subspaces(_turning(s, [0, 60, 90]), ["a", "b"], between="time", **RAW) for s in range(8)
+    ]
+    assert found[0].pair.values.tolist()[1] == "window=0.1 | window=0.3"
+    for name, truth in (("axis of a", [0.5, 0, np.cos(np.pi / 6)]), ("axis of b", [1, 1, 1])):
+        values = np.array([f.estimate.sel(quantity=name).values for f in found])
+        error = values.std(axis=0, ddof=1) / np.sqrt(8)
+        assert (np.abs(values.mean(axis=0) - truth) < 4 * error + 0.02).all()
+
+
+def test_noise_that_windows_share_is_no_stable_code():
+    """Orthogonal axes in two windows, most noise in common: naive and corrected cosine."""
+    found = [
+        subspaces(_turning(s, [0, 90, 90], shared=2.0), ["a", "b"], between="time", **RAW)
+        for s in range(12)
+    ]
+    values, naive = (
+        np.array([_of(f, "axis of a", k) for f in found]) for k in ("estimate", "naive")
+    )
+    assert abs(np.mean(values)) < 4 * np.std(values, ddof=1) / np.sqrt(12) + 0.02
+    assert np.mean(naive) > 0.2
+
+
+def test_windows_that_cannot_be_compared_are_errors():
+    with pytest.raises(ValueError, match="between='time' compares windows; read activity with"):
+        subspaces(recording(unstructured(4, 5, 0), 6), ["a", "b"], between="time")
+    trial = {"a": [0, 1] * 6}
+    x = from_arrays(np.zeros((12, 3, 17)), trial=trial, time=np.arange(17.0), session="s")
+    with pytest.raises(ValueError, match="compares at most 16 windows with one another, not 17"):
+        subspaces(x, ["a"], between="time")

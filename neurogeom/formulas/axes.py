@@ -17,7 +17,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["PlaneGeometry", "Products", "cosine", "naive_cosine", "plane_geometry", "products"]
+__all__ = [
+    "PlaneGeometry",
+    "Products",
+    "cosine",
+    "naive_cosine",
+    "plane_geometry",
+    "products",
+    "products_of_halves",
+]
 
 
 class Products(NamedTuple):
@@ -71,6 +79,31 @@ def products(means, squared_error, first, second) -> Products:
     v, w = np.matmul(x, means), np.matmul(y, means)
     noise = [np.matmul(c, squared_error) for c in (x * y, x * x, y * y)]
     return Products(v * w - noise[0], v**2 - noise[1], w**2 - noise[2], v**2, w**2)
+
+
+def products_of_halves(halves, first, second) -> Products:
+    """The same from disjoint halves of the trials, for noise that conditions share.
+
+    Two windows of one trial share its noise, and so do conditions in one block of slow drift: no
+    standard error holds that, but a product of two halves that split no trial or block is free of
+    it.
+
+    halves : array (..., half, condition, neuron), two; leading axes are divisions of the trials,
+    averaged; first, second : array (condition,), contrasts, each with a sum of 0
+
+    Examples
+    --------
+    >>> found = products_of_halves(np.stack([np.eye(3)] * 2), [1, -1, 0], [1, 0, -1])
+    >>> found.cross.tolist(), found.first.tolist()
+    ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0])
+    """
+    halves = np.asarray(halves, dtype=float)
+    v, w = (np.matmul(np.asarray(c, dtype=float), halves) for c in (first, second))
+    over = tuple(range(halves.ndim - 3))
+    cross = (v[..., 0, :] * w[..., 1, :] + v[..., 1, :] * w[..., 0, :]) / 2.0
+    both = (cross, *(a[..., 0, :] * a[..., 1, :] for a in (v, w)))
+    raw = (a.mean(axis=-2) ** 2 for a in (v, w))
+    return Products(*(a.mean(axis=over) for a in (*both, *raw)))
 
 
 def cosine(means, squared_error, first, second):

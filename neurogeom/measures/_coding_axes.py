@@ -1,23 +1,33 @@
 """The cosine of two coding axes as a quantity: corrected, with its ceiling, null and interval."""
 
-import numpy as np
+from collections.abc import Mapping
 
+import numpy as np
+import xarray as xr
+
+from .. import activity as container
 from ..engine.choice import MIN_SESSIONS
 from ..engine.quantities import Quantity, missing
 from ..engine.ratio_intervals import ratio
 from ..formulas import axes as formulas
+from ..levels import MAX_LEVELS
 
 UNUSABLE, DOUBTFUL = 0.15, 0.3  # reliability, as for parallelism
 WIDE = 1.0  # half of all that a cosine can be
+WINDOW = "window"
 DIRECTION = "1 is the same direction, 0 orthogonal, -1 opposite"
 
 
-def axis_quantity(s, standard, axis, label, null, target) -> Quantity:
-    """The cosine of an axis' two contrasts, for condition means of all trials."""
-    known = {"chance": 0.0, "least": -1.0, "most": 1.0}
-    if axis.reason:
-        return missing(axis.name, DIRECTION, axis.reason, **known)
-    parts = formulas.products(standard.means, standard.error, axis.first, axis.second)
+def axis_quantity(s, data, axis, label, null, target) -> Quantity:
+    """The cosine of an axis' two contrasts: from all trials, or halves where trials have blocks."""
+    known, standard = {"chance": 0.0, "least": -1.0, "most": 1.0}, data.standard
+    blocks = s.population.has_blocks
+    if reason := axis.reason or (data.no_halves if blocks else ""):
+        return missing(axis.name, DIRECTION, reason, **known)
+    if blocks:
+        parts = formulas.products_of_halves(data.halves, axis.first, axis.second)
+    else:
+        parts = formulas.products(standard.means, standard.error, axis.first, axis.second)
     sums = [float(q.sum()) for q in parts]
     if not min(sums[3:]) > 0:
         reason = f"an axis of {label} has no length: no neuron tells its two sides apart"
@@ -43,6 +53,34 @@ def axis_quantity(s, standard, axis, label, null, target) -> Quantity:
         note=_note(axis, label, least, interval),
         **known,
     )
+
+
+def windows_as_contexts(x, variables):
+    """Sessions (trial, neuron, time) with every window of a trial as a trial of its own.
+
+    Their times are the variable ``window``. The windows of a trial, or of its block, form a block,
+    so that two halves never share its noise.
+    """
+    stacked = []
+    for session in container.sessions(x):
+        if "time" not in session.dims:
+            raise ValueError("between='time' compares windows; read activity with a bin_width")
+        if session.sizes["time"] > MAX_LEVELS:
+            raise ValueError(
+                f"between='time' compares at most {MAX_LEVELS} windows with one another, not "
+                f"{session.sizes['time']}; select or average some"
+            )
+        block = session["block" if "block" in session.coords else "trial_id"].values
+        windows = []
+        for i, t in enumerate(session["time"].values):
+            number = [f"{k}@{i:02d}" for k in session["trial_id"].values]
+            own = {WINDOW: np.full(len(block), t), "trial_id": number, "block": block}
+            window = session.isel(time=i, drop=True)
+            windows.append(window.assign_coords({k: ("trial", v) for k, v in own.items()}))
+        stacked.append(xr.concat(windows, dim="trial", combine_attrs="override"))
+    if isinstance(variables, Mapping):
+        return stacked, {**variables, WINDOW: None}
+    return stacked, [*variables, WINDOW]
 
 
 def _interval(s, standard, parts, axis, target):

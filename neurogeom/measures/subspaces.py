@@ -1,5 +1,7 @@
 """Subspaces and coding axes of variables, or of one variable's contexts: do they coincide?"""
 
+from functools import wraps
+from inspect import signature
 from itertools import combinations
 from typing import NamedTuple
 
@@ -11,7 +13,7 @@ from ..engine.quantities import Quantity, missing, packed
 from ..engine.setting import NothingToAsk, over_time, setting
 from ..formulas import axes as formulas
 from . import _overlap as overlap
-from ._coding_axes import axis_quantity
+from ._coding_axes import WINDOW, axis_quantity, windows_as_contexts
 
 
 class Axis(NamedTuple):
@@ -40,6 +42,21 @@ class Pair(NamedTuple):
     matched: bool
 
 
+def _or_between_windows(measure):
+    """With ``between="time"`` windows are compared, and not answered one by one."""
+
+    @wraps(measure)
+    def wrapped(x, variables, **options):
+        if options.get("between") == "time":
+            x, variables = windows_as_contexts(x, variables)
+            options["between"] = WINDOW
+        return measure(x, variables, **options)
+
+    wrapped.__signature__ = signature(measure)
+    return wrapped
+
+
+@_or_between_windows
 @over_time
 def subspaces(
     x,
@@ -95,6 +112,8 @@ def subspaces(
       subspace) and chance.
     - ``rotation`` (with ``between``): see :func:`neurogeom.formulas.axes.plane_geometry`, degrees.
 
+    Where trials have blocks, and between windows, cosines are made of halves that split neither.
+
     **A naive cosine or overlap near 0 is no evidence of orthogonality: noise shrinks it.** With
     ``delta`` the result says where the interval of a corrected cosine lies within
     :math:`\pm\delta`: ``equivalent`` is 1 there, 0 where it does not, NaN without an interval.
@@ -104,8 +123,9 @@ def subspaces(
     x, variables, contrasts, min_trials, n_null, target, scale, empty, seed, n_jobs
         As in :func:`neurogeom.parallelism`.
     between : str, optional
-        A variable (or contrast) whose levels are the contexts. For axes that turn in time, compare
-        windows instead.
+        A variable (or contrast) whose levels are the contexts; or ``"time"``: then every two
+        windows are compared (16 at most), and ``axis of v`` is 1 where the code of v is stable, and
+        falls where it turns.
     n_dims : int, optional
         At most so many dimensions a subspace. By default all that levels span without ``between``,
         and with it 2 (1 for two conditions a context).
@@ -164,7 +184,7 @@ def subspaces(
     surrogates = overlap.random_subspaces(s, data, pairs)
     found, shown = {}, {}
     for label, pair in pairs.items():
-        cosines = [axis_quantity(s, data.standard, a, label, null, target) for a in pair.axes]
+        cosines = [axis_quantity(s, data, a, label, null, target) for a in pair.axes]
         overlaps, angles = overlap.quantities(data, pair, label, surrogates[label])
         found[label] = [*cosines, *overlaps]
         shown[label] = angles
