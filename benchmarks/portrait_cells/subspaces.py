@@ -98,8 +98,11 @@ def _context_axes(name, cosine, recording, **drawn):
     return "effect" if cosine else "null", answer
 
 
-def _overlap(name, kind, length, n_trials=20):
-    """Planes of four conditions in two contexts: each drawn from the noise's covariance, or one."""
+def _overlap(name, kind, length, n_trials=20, apart=False):
+    """Planes of four conditions in two contexts: each drawn from the noise's covariance, or one.
+
+    apart : each isotropic, where the noise is not
+    """
 
     def answer(number):
         rng = _rng(name, number)
@@ -107,8 +110,8 @@ def _overlap(name, kind, length, n_trials=20):
         turn = np.linalg.qr(rng.standard_normal((N_NEURONS, N_NEURONS)))[0]
         mixing = spread[:, None] * turn.T
         levels = _levels(3)
-        axes = rng.standard_normal((2, 2, N_NEURONS)) @ mixing
-        if kind == "effect":
+        axes = rng.standard_normal((2, 2, N_NEURONS)) @ (np.eye(N_NEURONS) if apart else mixing)
+        if kind == "effect" and not apart:
             axes = np.broadcast_to(rng.standard_normal((2, N_NEURONS)), axes.shape)
         axes = axes * length / np.linalg.norm(axes, axis=-1, keepdims=True)
         means = np.einsum("cv,cvn->cn", levels[:, 1:] - 0.5, axes[levels[:, 0]])
@@ -150,6 +153,7 @@ CELLS = dict([
     _made(_overlap, "planes of the noise's covariance", "null", 1.0),
     _made(_overlap, "planes of the noise's covariance, few trials", "null", 1.0, n_trials=6),
     _made(_overlap, "one plane, not of the noise", "effect", 3.0),
+    _made(_overlap, "independent planes, not of the noise", "effect", 3.0, apart=True),
     _made(_interference, "interference, apart", 0.0, "apart"),
     _made(_interference, "interference, apart, interaction", 0.0, "apart", interaction=4.0),
     _made(_interference, "interference, apart, unequal", 0.0, "apart", n_trials=[6, 20, 12, 9]),

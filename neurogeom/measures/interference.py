@@ -85,6 +85,13 @@ def interference(
     >>> result = interference(x, ["a", "b", "c"], n_resamples=4, n_null=0)
     >>> bool((abs(result.estimate - 0.5) < 0.15).all())
     True
+
+    Notes
+    -----
+    Measured with 40 neurons, 20 trials, axes of 4 noise sd and the nearest mean
+    (``benchmarks/portrait_cells/subspaces.py``, 100 data sets): for independent axes flips reject
+    0.02-0.06 at nominal 0.05 (apart, with a strong interaction, with unequal trials, in eight
+    sessions); the power for a cosine of 0.5 is 0.61.
     """
     s = setting(
         x,

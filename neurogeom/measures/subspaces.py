@@ -135,7 +135,9 @@ def subspaces(
         Of cosines. None flips one axis by the unit that was recorded independently: neurons
         recorded apart, or sessions if there are at least 6; there is none for fewer sessions.
         "flip" flips neurons as if they were independent. All else is compared with random
-        subspaces drawn from the covariance of the population (Elsayed et al. 2016).
+        subspaces drawn from the covariance of single trials, codes included (Elsayed et al. 2016):
+        a small p says that two subspaces lie nearer, or farther, than directions of what the
+        population does. Planes of strong codes that are independent lie farther.
 
     Returns
     -------
@@ -162,6 +164,16 @@ def subspaces(
     >>> within = subspaces(x, ["a", "b", "c"], between="a", n_null=19)
     >>> bool((within.estimate.sel(quantity="mean squared cosine") > 0.9).all())
     True
+
+    Notes
+    -----
+    Measured with 40 neurons, 20 trials and axes of 4 noise sd
+    (``benchmarks/portrait_cells/subspaces.py``, 100 data sets, 400 of axes in two contexts): for
+    independent axes at nominal 0.05 cosines reject 0.03-0.06 (apart, few trials, unequal trials,
+    eight sessions) and 0.052 in two contexts; power 0.75 (apart) and 0.60 (eight sessions) for a
+    cosine of 0.5. 95 % intervals of cosines cover 0.92-0.97. Planes drawn from the covariance of
+    the noise reject 0.05-0.06; independent isotropic planes of axes of 1, 2 and 4 noise sd
+    0.04-0.06, 0.09-0.11 and 0.10-0.23, the largest for the alignment.
     """
     s = setting(
         x,
