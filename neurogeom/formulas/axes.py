@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .subspaces import basis, principal_angles
+
 __all__ = [
     "PlaneGeometry",
     "Products",
@@ -171,8 +173,6 @@ def plane_geometry(first, second) -> PlaneGeometry:
     >>> np.degrees(found.rotation).round(1).item(), bool(found.reflected)
     (120.0, False)
     """
-    from .subspaces import basis, principal_angles
-
     sets = [np.asarray(p, dtype=float) for p in (first, second)]
     if min(p.shape[-2] for p in sets) < 3:
         raise ValueError("a plane needs at least three points")

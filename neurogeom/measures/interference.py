@@ -12,7 +12,7 @@ from ..engine.choice import MIN_SESSIONS
 from ..engine.experiment import Experiment
 from ..engine.problems import Problems
 from ..engine.quantities import Quantity, missing, packed
-from ..engine.setting import NothingToAsk, over_time, setting
+from ..engine.setting import NothingToAsk, exchangeable, over_time, setting
 
 DIRECTION = "above 0.5: the readout puts the other variable's later level on its own later side"
 NAMES = ("interference", "forward", "backward")
@@ -212,7 +212,7 @@ def _surrogates(ask, experiments, a, b):
 
 
 def _labels(ask, experiments, a, b):
-    shuffles = [ask.s.label_shuffle(split=True, **_within(ask.s, t)) for t in (b, a)]
+    shuffles = [ask.s.label_shuffle(split=True, **exchangeable(ask.s.design, t)) for t in (b, a)]
     made = [
         nulls.of_orders(e, shuffle, ask.s.n_null, **ask.options)
         for e, shuffle in zip(experiments, shuffles, strict=True)
@@ -223,17 +223,6 @@ def _labels(ask, experiments, a, b):
         "labels of the tested variable shuffled within group and within the levels of the others",
         notes,
     )
-
-
-def _within(s, target):
-    """Conditions among which labels are exchanged: those that agree in all other variables."""
-    n = s.design.n_conditions
-    if target.grid is None:
-        return {}
-    classes, rank = len(target.grid) + np.arange(n), np.zeros(n, int)
-    for context, row in enumerate(target.grid):
-        classes[row], rank[row] = context, np.arange(len(row))
-    return {"classes": np.unique(classes, return_inverse=True)[1], "rank": rank}
 
 
 def _both(ask, made):
