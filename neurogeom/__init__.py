@@ -19,12 +19,17 @@ if TYPE_CHECKING:  # what editors and type checkers see
         from_pynapple,
         select,
     )
+    from neurogeom.engine.matching import match_to
     from neurogeom.engine.readouts import LDA, SVM, Estimator, NearestMean, Ridge
+    from neurogeom.groups import compare_groups, curve
     from neurogeom.measures.across import across_sessions, across_time
     from neurogeom.measures.ccgp import ccgp
     from neurogeom.measures.decoding import decoding
+    from neurogeom.measures.demixed import dpca
     from neurogeom.measures.parallelism import parallelism
     from neurogeom.measures.shattering import shattering
+    from neurogeom.measures.similarity import similarity
+    from neurogeom.measures.target_alignment import target_alignment
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
     from neurogeom.recordings.write import write_nwb
@@ -43,13 +48,17 @@ _HOME = {
     "across_sessions": "measures.across",
     "across_time": "measures.across",
     "ccgp": "measures.ccgp",
+    "compare_groups": "groups",
     "condition_means": "activity",
+    "curve": "groups",
     "decoding": "measures.decoding",
+    "dpca": "measures.demixed",
     "from_arrays": "activity",
     "from_dataframe": "activity",
     "from_pynapple": "activity",
     "inspect_nwb": "recordings.inspect",
     "load": "storage",
+    "match_to": "engine.matching",
     "neighbours": "report.neighbours",
     "parallelism": "measures.parallelism",
     "read_nwb": "recordings.nwb",
@@ -57,7 +66,9 @@ _HOME = {
     "score": "score",
     "select": "activity",
     "shattering": "measures.shattering",
+    "similarity": "measures.similarity",
     "simulate": "simulate",
+    "target_alignment": "measures.target_alignment",
     "to_dataframe": "report.tidy",
     "write_nwb": "recordings.write",
 }
@@ -72,13 +83,17 @@ __all__ = [
     "across_sessions",
     "across_time",
     "ccgp",
+    "compare_groups",
     "condition_means",
+    "curve",
     "decoding",
+    "dpca",
     "from_arrays",
     "from_dataframe",
     "from_pynapple",
     "inspect_nwb",
     "load",
+    "match_to",
     "neighbours",
     "parallelism",
     "read_nwb",
@@ -86,7 +101,9 @@ __all__ = [
     "score",
     "select",
     "shattering",
+    "similarity",
     "simulate",
+    "target_alignment",
     "to_dataframe",
     "write_nwb",
 ]

@@ -9,7 +9,10 @@ import pytest
 import neurogeom as ng
 
 MODULES = sorted(m.name for m in walk_packages(ng.__path__, "neurogeom.") if not m.ispkg)
-MEASURES = ("decoding", "ccgp", "shattering", "parallelism", "score")
+MEASURES = """
+across_sessions across_time ccgp compare_groups curve decoding dpca match_to parallelism score
+shattering similarity target_alignment
+""".split()
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -22,6 +22,7 @@ STOREYS = {
     "engine": 4,
     "measures": 5,
     "recordings": 5,
+    "groups": 6,
     "score": 6,
     "simulate": 6,
     "report": 7,

@@ -92,10 +92,9 @@ def similarity(
     Examples
     --------
     >>> import neurogeom as ng
-    >>> from neurogeom.measures.similarity import similarity
     >>> options = {"separation": 4.0, "n_neurons": 40, "n_truth": 0}
     >>> a, b = (ng.simulate("cube", seed=s, **options) for s in (0, 1))
-    >>> found = similarity(a, b, ["a", "b", "c"], scores=["cka"], n_null=99, neurons="all")
+    >>> found = ng.similarity(a, b, ["a", "b", "c"], scores=["cka"], n_null=99, neurons="all")
     >>> bool(found.estimate.sel(quantity="cka") > 0.7)
     True
 

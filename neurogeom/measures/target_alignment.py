@@ -68,10 +68,9 @@ def target_alignment(
     Examples
     --------
     >>> import neurogeom as ng
-    >>> from neurogeom.measures.target_alignment import target_alignment
     >>> x = ng.simulate("cube", separation=4.0, n_neurons=40, n_truth=0, seed=0)
     >>> options = {"stimuli": "fixed", "neurons": "all", "n_null": 99}
-    >>> found = target_alignment(x, ["a", "b", "c"], **options).estimate
+    >>> found = ng.target_alignment(x, ["a", "b", "c"], **options).estimate
     >>> bool((abs(found - 3**-0.5) < 0.1).all())
     True
     """
