@@ -28,9 +28,11 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.measures.demixed import dpca
     from neurogeom.measures.dimensionality import dimensionality
     from neurogeom.measures.implementable import implementable
+    from neurogeom.measures.interference import interference
     from neurogeom.measures.parallelism import parallelism
     from neurogeom.measures.shattering import shattering
     from neurogeom.measures.similarity import similarity
+    from neurogeom.measures.subspaces import subspaces
     from neurogeom.measures.target_alignment import target_alignment
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
@@ -61,6 +63,7 @@ _HOME = {
     "from_pynapple": "activity",
     "implementable": "measures.implementable",
     "inspect_nwb": "recordings.inspect",
+    "interference": "measures.interference",
     "load": "storage",
     "match_to": "engine.matching",
     "neighbours": "report.neighbours",
@@ -72,6 +75,7 @@ _HOME = {
     "shattering": "measures.shattering",
     "similarity": "measures.similarity",
     "simulate": "simulate",
+    "subspaces": "measures.subspaces",
     "target_alignment": "measures.target_alignment",
     "to_dataframe": "report.tidy",
     "write_nwb": "recordings.write",
@@ -98,6 +102,7 @@ __all__ = [
     "from_pynapple",
     "implementable",
     "inspect_nwb",
+    "interference",
     "load",
     "match_to",
     "neighbours",
@@ -109,6 +114,7 @@ __all__ = [
     "shattering",
     "similarity",
     "simulate",
+    "subspaces",
     "target_alignment",
     "to_dataframe",
     "write_nwb",

@@ -11,7 +11,7 @@ import neurogeom as ng
 MODULES = sorted(m.name for m in walk_packages(ng.__path__, "neurogeom.") if not m.ispkg)
 MEASURES = """
 across_sessions across_time ccgp compare_groups curve decoding dimensionality dpca implementable
-match_to parallelism score shattering similarity target_alignment
+interference match_to parallelism score shattering similarity subspaces target_alignment
 """.split()
 
 

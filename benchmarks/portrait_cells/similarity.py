@@ -23,7 +23,7 @@ def compared(number, *, shared=0, n_neurons=40, n_trials=5, truth=NAN, same_tria
     n = 16
     common = rng.standard_normal((n, shared))
     populations = []
-    for name in "xy":
+    for _ in "ab":
         latent = np.column_stack([common, rng.standard_normal((n, 8 - shared))])
         populations.append(latent @ rng.standard_normal((8, n_neurons)) / 8**0.5)
     if same_trials:

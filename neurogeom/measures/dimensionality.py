@@ -158,7 +158,8 @@ def _estimand(s, stimuli, neurons):
     n = s.population.n_neurons
     of = f"these {n} neurons" if neurons == "all" else f"all neurons that {n} sample"
     over = "these" if stimuli == "fixed" else "all stimuli that are sampled by"
-    return f"participation ratio of {of}, over {over} {s.design.n_conditions} conditions, without noise"
+    where = f"over {over} {s.design.n_conditions} conditions"
+    return f"participation ratio of {of}, {where}, without noise"
 
 
 # --- shared dimensionality ----------------------------------------------------------------------
