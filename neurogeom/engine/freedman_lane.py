@@ -4,11 +4,13 @@ A term is tested by the residuals of the model without it, permuted among trials
 model fits, and the whole model fitted again (Freedman & Lane 1983, J Bus Econ Stat 1:292): its
 level is exact in the limit of many trials, and other terms may have any size. For all terms
 together the model without them is the mean, and this is the shuffle of labels, exact for any number
-of trials. Residuals change places within a group of neurons and, where there are blocks, within a
-block: noise shared by neurons stays, and so does what drifts from block to block.
+of trials. What is compared is the Wald statistic, not F: a permutation spreads the variance of one
+condition over all, and F then rejects up to a third of true nulls where spike counts with few
+trials are the large ones. Residuals change places within a group of neurons and, where there are
+blocks, within a block: noise shared by neurons stays, and what drifts from block to block.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,95 +56,91 @@ def freedman_lane(
     level : int (neuron,)
         Which level the neuron belongs to, -1 for none; 0 to the largest number that occurs.
     """
-    fit = _fit(population, tests, every)
-    n_levels = int(level.max()) + 1
-    shape = (len(tests), population.n_neurons)
+    mean, variance = condition_moments(population)
+    found, effect = _fitted(population, tests, every, mean, variance)
+    shape, n_levels = (len(tests), population.n_neurons), int(level.max()) + 1
+    testable = _testable(population, tests)
+    statistic = _over(*_observed(tests, mean, variance, population, weight, level, n_levels))
     if not n_null:
-        nothing = np.full(shape, np.nan)
-        null = np.zeros((0, len(tests), n_levels))
-        return Tests(fit.anova, nothing, np.full((len(tests), n_levels), np.nan), null, fit.testable)
-    statistic = _over(*_observed(fit, tests, weight, level, n_levels))
-    shuffle = LabelShuffle(population, np.zeros(population.n_conditions, int), seed)
+        return Tests(
+            found, np.full(shape, np.nan), statistic, np.zeros((0, *statistic.shape)), testable
+        )
+    floor = formulas.TINY * ((mean - mean.mean(axis=0)) ** 2 + variance).mean(axis=0)
+    observed = np.array(
+        [formulas.wald(mean, variance, population.counts_by_neuron, t, floor) for t in tests]
+    )
+    arrays = (
+        population.counts,
+        effect,
+        *_columns(tests),
+        mean - mean.mean(axis=0),
+        floor,
+        np.nan_to_num(observed),
+        weight,
+        level,
+    )
+    p = population
+    residuals = p.shifted(-mean).values
+    place = (residuals, p.start, p.width, p.column, p.trial0, p.condition)
+    shuffle = LabelShuffle(p, np.zeros(p.n_conditions, int), seed)
 
     def task(draws):
         exceed = np.zeros(shape, np.int64)
-        sums = np.zeros((2, len(draws), len(tests), n_levels))
+        top, bottom = np.zeros((2, len(draws), len(tests), n_levels))
         for i, draw in enumerate(draws):
-            kernels.permuted(*fit.place, shuffle.order(draw), *fit.arrays, weight, level,
-                             fit.df_error, exceed, sums[0, i], sums[1, i])  # fmt: skip
-        return exceed[None], sums[0], sums[1]
+            kernels.permuted(*place, shuffle.order(draw), *arrays, exceed, top[i], bottom[i])
+        return exceed[None], top, bottom
 
-    exceed, top, bottom = parallel.over(
-        task, n_null, n_jobs=n_jobs, chunk=CHUNK, progress=progress
-    )
-    p = (1.0 + exceed.sum(axis=0)) / (1.0 + n_null)
-    defined = fit.testable & np.isfinite([a.eta2 for a in fit.anova])
-    return Tests(fit.anova, np.where(defined, p, np.nan), statistic, _over(top, bottom), fit.testable)
+    exceed, top, bottom = parallel.over(task, n_null, n_jobs=n_jobs, chunk=CHUNK, progress=progress)
+    p_value = (1.0 + exceed.sum(axis=0)) / (1.0 + n_null)
+    defined = testable & np.isfinite(observed)
+    return Tests(found, np.where(defined, p_value, np.nan), statistic, _over(top, bottom), testable)
 
 
-class _Fit(NamedTuple):
-    place: tuple
-    arrays: tuple
-    anova: list
-    df_error: np.ndarray
-    testable: np.ndarray
-    marginal: Any
+def condition_moments(population):
+    """Means and variances over the trials of each condition, both float64 (condition, neuron)."""
+    mean, square = population.moments(population.everything())
+    n = population.counts_by_neuron
+    return mean, np.maximum(square - mean**2, 0.0) * n / (n - 1)
 
 
-def _fit(p, tests, every):
-    """The full model of every neuron, and what the tests need of it."""
+def _fitted(p, tests, every, mean, variance):
+    """One Anova a test, and what its terms explain in each condition (test, condition, neuron)."""
     patterns, pattern = np.unique(p.counts, axis=0, return_inverse=True)
-    pattern = pattern.ravel()
-    mean, square = p.moments(p.everything())
-    counts = p.counts_by_neuron
-    variance = np.maximum(square - mean**2, 0.0) * counts / (counts - 1)
-    q = np.array([np.hstack([formulas.basis(t, every, n) for t in tests]) for n in patterns])
-    of_neuron = np.repeat(pattern, p.width)
-    b, parts = np.zeros((q.shape[2], p.n_neurons)), [{} for _ in tests]
+    of_neuron = np.repeat(pattern.ravel(), p.width)
+    effect = np.empty((len(tests), *mean.shape))
+    fields = np.empty((len(tests), 5, p.n_neurons))
     for i, n in enumerate(patterns):
         own = of_neuron == i
-        b[:, own] = q[i].T @ (n[:, None] * (mean[:, own] - mean[:, own].mean(axis=0)))
-        for part, test in zip(parts, tests, strict=True):
-            part[i] = formulas.anova(mean[:, own], variance[:, own], n, test, every)
-    found = [_gathered(part, of_neuron) for part in parts]
-    first = np.cumsum([0, *(t.columns.shape[1] for t in tests)])
-    df_error = (counts.sum(axis=0) - p.n_conditions).astype(float)
-    residual = ((counts - 1) * variance).sum(axis=0)
-    own = np.add.reduceat(b**2, first[:-1], axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = [a.F * a.df / (a.F * a.df + df_error) for a in found]
-        share = np.where(np.isinf([a.F for a in found]), 1.0, share)
-    projection = np.hstack([formulas.orthonormal(t.columns) for t in tests])
-    centred = mean - mean.mean(axis=0)
-    arrays = (pattern, patterns, q, projection, first, b, centred, residual + own,
-              np.nan_to_num(share))  # fmt: skip
-    residuals = p.shifted(-mean).values
-    place = (residuals, p.start, p.width, p.column, p.trial0, p.condition)
-    raw = np.add.reduceat((projection.T @ centred) ** 2, first[:-1], axis=0)
-    noise = (1.0 / counts).mean(axis=0) * residual / df_error
-    df = np.diff(first)[:, None]
-    marginal = (raw - df * noise, (centred**2).sum(axis=0))
-    return _Fit(place, arrays, found, df_error, _testable(p, tests), marginal)
+        for t, test in enumerate(tests):
+            q = formulas.basis(test, every, n)
+            effect[t][:, own] = q @ (q.T @ (n[:, None] * (mean[:, own] - mean[:, own].mean(axis=0))))
+            found = formulas.anova(mean[:, own], variance[:, own], n, test, every)
+            fields[t][:, own] = np.vstack([*found[:4], np.full(own.sum(), found.df_error)])
+    return [
+        formulas.Anova(*f[:4], df=t.columns.shape[1], df_error=f[4].astype(int))
+        for f, t in zip(fields, tests, strict=True)
+    ], effect
 
 
-def _gathered(part, of_neuron):
-    """One Anova of all neurons from those of the patterns of counts."""
-    first = part[0]
-    fields = {f: np.empty(len(of_neuron)) for f in ("F", "eta2", "omega2", "partial_omega2")}
-    df_error = np.empty(len(of_neuron), int)
-    for i, found in part.items():
-        for f, values in fields.items():
-            values[of_neuron == i] = getattr(found, f)
-        df_error[of_neuron == i] = found.df_error
-    return formulas.Anova(**fields, df=first.df, df_error=df_error)
+def _columns(tests):
+    """Contrasts of the tests side by side, those orthogonal to each, and where each begins."""
+    contrast = [formulas.orthonormal(t.columns) for t in tests]
+    rest = np.zeros((len(tests), len(contrast[0]), len(contrast[0])))
+    for one, p in zip(rest, contrast, strict=True):
+        one[:, : len(p) - p.shape[1]] = np.linalg.qr(p, mode="complete")[0][:, p.shape[1] :]
+    first = np.cumsum([0, *(p.shape[1] for p in contrast)])
+    return np.hstack(contrast), rest, first
 
 
-def _observed(fit, tests, weight, level, n_levels):
+def _observed(tests, mean, variance, population, weight, level, n_levels):
+    own = formulas.partition(mean, variance / population.counts_by_neuron, tests)
+    all_terms = ((mean - mean.mean(axis=0)) ** 2).sum(axis=0)
     top, bottom = np.zeros((2, len(tests), n_levels))
     for i in range(n_levels):
-        own = level == i
-        top[:, i] = (weight * fit.marginal[0])[:, own].sum(axis=1)
-        bottom[:, i] = (weight * fit.marginal[1])[own].sum()
+        here = level == i
+        top[:, i] = (weight * own)[:, here].sum(axis=1)
+        bottom[:, i] = (weight * all_terms)[here].sum()
     return top, bottom
 
 

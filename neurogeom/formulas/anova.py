@@ -30,6 +30,7 @@ __all__ = [
     "orthonormal",
     "partition",
     "terms",
+    "wald",
 ]
 
 TINY = 1e-12  # of the total sum of squares: below it is rounding
@@ -159,6 +160,51 @@ def anova(means, variance, counts, term, every) -> Anova:
         return Anova(
             F, own / total, excess / (total + error), excess / (own + (n - df) * error), df, df_error
         )
+
+
+def wald(means, variance, counts, term, floor=0.0):
+    r"""Size of a term's contrasts of condition means in units of their errors.
+
+    .. math:: W = (P' \mu)' \, (P' D P)^{-1} \, P' \mu, \quad D_{cc} = s_c^2 / n_c
+
+    with P the orthonormal contrasts of the term (condition, df) and each condition its own
+    variance, so that unequal numbers of trials do no harm where variance follows the mean (Pauly,
+    Brunner & Konietschke 2015, J R Stat Soc B 77:461); with one variance for all it is df times F.
+    The variance of a condition counts one trial of the pooled variance beside its own, since a few
+    trials may all be alike.
+
+    Parameters
+    ----------
+    means, variance : array (condition, neuron)
+    counts : array of int (condition,), or (condition, neuron)
+    term : Term
+    floor : array (neuron,), variance below which it is rounding
+
+    Returns
+    -------
+    array (neuron,)
+        NaN for a neuron without any variance.
+
+    Examples
+    --------
+    >>> term = terms(["rule"], [2])[0]
+    >>> wald(np.array([[1.0], [3.0]]), np.array([[2.0], [2.0]]), [8, 8], term).tolist()
+    [8.0]
+    """
+    means, variance = np.asarray(means, float), np.asarray(variance, float)
+    counts = np.asarray(counts)
+    counts = counts[:, None] if counts.ndim == 1 else counts
+    squares = (counts - 1) * variance
+    pooled = squares.sum(axis=0) / (counts - 1).sum(axis=0)
+    error = np.maximum((squares + pooled) / counts, floor) / counts
+    p = orthonormal(term.columns)
+    found = np.full(means.shape[1], np.nan)
+    able = (error > 0).all(axis=0)
+    contrast = p.T @ (means - means.mean(axis=0))[:, able]
+    covariance = np.einsum("ci,cn,cj->nij", p, error[:, able], p)
+    solved = np.linalg.solve(covariance, contrast.T[:, :, None])[:, :, 0]
+    found[able] = (contrast * solved.T).sum(axis=0)
+    return found
 
 
 def partition(means, squared_error, every, *, corrected=True):
