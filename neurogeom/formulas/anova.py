@@ -29,11 +29,14 @@ __all__ = [
     "nonlinear_index",
     "orthonormal",
     "partition",
+    "q_values",
     "terms",
     "wald",
+    "without",
 ]
 
 TINY = 1e-12  # of the total sum of squares: below it is rounding
+SHRUNK = 0.5  # trials of the pooled variance
 
 
 class Term(NamedTuple):
@@ -101,16 +104,16 @@ def basis(term, every, counts):
     conditions. ``every`` are all terms of the model, ``term`` one of them or several joined.
     """
     weight = np.sqrt(np.asarray(counts, float))[:, None]
-    inside = orthonormal(term.columns)
-    kept = [t.columns for t in every if not _spans(inside, t.columns)]
-    others = np.linalg.qr(weight * np.hstack([np.ones((len(weight), 1)), *kept]))[0]
-    own = weight * inside
+    others = np.linalg.qr(weight * without(term, every))[0]
+    own = weight * orthonormal(term.columns)
     return np.linalg.qr(own - others @ (others.T @ own))[0] / weight
 
 
-def _spans(inside, columns):
-    """Whether all columns lie in the span of an orthonormal basis."""
-    return np.allclose(inside @ (inside.T @ columns), columns)
+def without(term, every):
+    """Columns of the model without a term, or several joined: a constant and all other terms."""
+    inside = orthonormal(term.columns)
+    kept = [t.columns for t in every if not np.allclose(inside @ (inside.T @ t.columns), t.columns)]
+    return np.hstack([np.ones((len(inside), 1)), *kept])
 
 
 def anova(means, variance, counts, term, every) -> Anova:
@@ -170,7 +173,7 @@ def wald(means, variance, counts, term, floor=0.0):
     with P the orthonormal contrasts of the term (condition, df) and each condition its own
     variance, so that unequal numbers of trials do no harm where variance follows the mean (Pauly,
     Brunner & Konietschke 2015, J R Stat Soc B 77:461); with one variance for all it is df times F.
-    The variance of a condition counts one trial of the pooled variance beside its own, since a few
+    The variance of a condition counts half a trial of the pooled variance beside its own, since a few
     trials may all be alike.
 
     Parameters
@@ -196,7 +199,7 @@ def wald(means, variance, counts, term, floor=0.0):
     counts = counts[:, None] if counts.ndim == 1 else counts
     squares = (counts - 1) * variance
     pooled = squares.sum(axis=0) / (counts - 1).sum(axis=0)
-    error = np.maximum((squares + pooled) / counts, floor) / counts
+    error = np.maximum((squares + SHRUNK * pooled) / (counts - 1 + SHRUNK), floor) / counts
     p = orthonormal(term.columns)
     found = np.full(means.shape[1], np.nan)
     able = (error > 0).all(axis=0)
@@ -295,6 +298,24 @@ def false_share_of_fdr(n, alpha):
         rest = np.where(k < n, (n - k - 1.0) * np.log1p(-k * alpha / n), -np.log1p(-alpha))
     choose = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
     return float((k * np.exp(choose + np.log1p(-alpha) + k * np.log(k * alpha / n) + rest)).sum() / n)
+
+
+def q_values(p):
+    """Benjamini & Hochberg's (1995) adjusted p-values over the last axis; NaN is left out.
+
+    Examples
+    --------
+    >>> q_values(np.array([0.01, 0.04, 0.5, np.nan])).round(3).tolist()
+    [0.03, 0.06, 0.5, nan]
+    """
+    p = np.asarray(p, float)
+    order = np.argsort(p, axis=-1)  # NaN last
+    n = np.isfinite(p).sum(axis=-1, keepdims=True)
+    ranked = np.take_along_axis(p, order, axis=-1) * n / np.arange(1, p.shape[-1] + 1)
+    least = np.fmin.accumulate(ranked[..., ::-1], axis=-1)[..., ::-1]
+    q = np.empty_like(p)
+    np.put_along_axis(q, order, np.minimum(least, 1.0), axis=-1)
+    return np.where(np.isfinite(p), q, np.nan)
 
 
 def expected_shares(n_main, level, interaction_level):

@@ -26,10 +26,11 @@ MOST_TURNS = 100
 FLOOR = 1e-10  # of the largest axis: below it is rounding
 
 
-def scores(profiles):
+def scores(profiles, *, whiten=False):
     """Principal component scores (neuron, dim), axes without variance left out.
 
-    profiles : array (neuron, condition); the covariance of the scores is diagonal.
+    profiles : array (neuron, condition); the covariance of the scores is diagonal, and with
+    ``whiten`` the same along all axes.
 
     Examples
     --------
@@ -39,7 +40,7 @@ def scores(profiles):
     profiles = np.asarray(profiles, float)
     u, s, _ = np.linalg.svd(profiles - profiles.mean(axis=0), full_matrices=False)
     keep = s > FLOOR * max(s.max(initial=0.0), np.abs(profiles).max(initial=0.0))
-    return u[:, keep] * s[keep]
+    return u[:, keep] if whiten else u[:, keep] * s[keep]
 
 
 def nearest_angles(vectors, k=3):

@@ -12,6 +12,7 @@ import numpy as np
 from .jit import inner, njit
 
 WIDTH = 256  # neurons at a time: their sums fit the second cache
+SHRUNK = 0.5  # trials of the pooled variance, as in formulas.anova.wald
 
 
 @njit
@@ -77,7 +78,7 @@ def permuted(values, start, width, column, trial0, condition, order, counts, eff
 def reached(mean, squares, counts, contrast, rest, floor, observed, exceed):
     """Adds 1 where the Wald statistic is at least the observed one; squares become variances.
 
-    The variance of a condition counts one trial of the pooled variance beside its own.
+    The variance of a condition counts half a trial of the pooled variance beside its own.
     """
     n_conditions, w = mean.shape
     df = contrast.shape[1]
@@ -93,7 +94,7 @@ def reached(mean, squares, counts, contrast, rest, floor, observed, exceed):
             pooled += max(squares[c, k], 0.0)
         for c in range(n_conditions):
             own = max(squares[c, k], 0.0)
-            error[c] = max((own + pooled / freedom) / counts[c], floor[k]) / counts[c]
+            error[c] = max((own + SHRUNK * pooled / freedom) / (counts[c] - 1 + SHRUNK), floor[k]) / counts[c]
             squares[c, k] = own / (counts[c] - 1)
         vector[:] = 0.0
         matrix[:] = 0.0
