@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
         select,
     )
     from neurogeom.engine.readouts import LDA, SVM, Estimator, NearestMean, Ridge
+    from neurogeom.measures.across import across_sessions, across_time
     from neurogeom.measures.ccgp import ccgp
     from neurogeom.measures.decoding import decoding
     from neurogeom.measures.parallelism import parallelism
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
     from neurogeom.recordings.write import write_nwb
+    from neurogeom.report.neighbours import neighbours
     from neurogeom.report.tidy import to_dataframe
     from neurogeom.score import score
     from neurogeom.simulate import simulate
@@ -38,6 +40,8 @@ _HOME = {
     "NearestMean": "engine.readouts",
     "Ridge": "engine.readouts",
     "SVM": "engine.readouts",
+    "across_sessions": "measures.across",
+    "across_time": "measures.across",
     "ccgp": "measures.ccgp",
     "condition_means": "activity",
     "decoding": "measures.decoding",
@@ -46,6 +50,7 @@ _HOME = {
     "from_pynapple": "activity",
     "inspect_nwb": "recordings.inspect",
     "load": "storage",
+    "neighbours": "report.neighbours",
     "parallelism": "measures.parallelism",
     "read_nwb": "recordings.nwb",
     "save": "storage",
@@ -64,6 +69,8 @@ __all__ = [
     "NearestMean",
     "Ridge",
     "__version__",
+    "across_sessions",
+    "across_time",
     "ccgp",
     "condition_means",
     "decoding",
@@ -72,6 +79,7 @@ __all__ = [
     "from_pynapple",
     "inspect_nwb",
     "load",
+    "neighbours",
     "parallelism",
     "read_nwb",
     "save",

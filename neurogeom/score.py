@@ -24,7 +24,7 @@ MEASURES: dict[str, Callable] = {
 OWN = {
     "decoding": {"classes"},
     "ccgp": {"held_out", "across", "null", "alternative"},
-    "shattering": {"max_dichotomies"},
+    "shattering": {"max_dichotomies", "n_references"},
     "parallelism": {"pairing", "null", "alternative"},
 }
 RESAMPLED = {"readout", "n_resamples", "n_pseudo"}
@@ -49,7 +49,8 @@ def score(x, variables, *, measures=None, progress=None, **options) -> xr.DataTr
         Keywords of the measures: those that they share (``contrasts``, ``readout``, ``min_trials``,
         ``n_resamples``, ``n_pseudo``, ``n_null``, ``target``, ``scale``, ``empty``, ``seed``,
         ``n_jobs``) and their own (``held_out``, ``across``, ``classes``, ``max_dichotomies``,
-        ``pairing``; ``null`` and ``alternative`` are those of CCGP and parallelism).
+        ``n_references``, ``pairing``; ``null`` and ``alternative`` are those of CCGP and
+        parallelism).
 
     Returns
     -------

@@ -187,7 +187,7 @@ def test_files_hold_the_same_numbers_as_the_table(invoke, scored, tmp_path):
     assert status == 0
     assert "0.560" in shown
     assert json.loads(files["json"].read_text())["measures"]["decoding"]["rows"][0]["value"] == 0.56
-    assert "decoding,estimate,rule,,,0.56,0.5," in files["csv"].read_text()
+    assert "decoding,estimate,rule,,,0.56,,,0.5," in files["csv"].read_text()
     tree = ng.load(files["nc"])
     assert float(tree["decoding"]["estimate"][0]) == 0.56
     assert tree.attrs["command"].startswith("neurogeom score")

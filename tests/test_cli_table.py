@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from made_tree import made_tree
 
+from neurogeom.engine.quantities import Quantity, missing, packed
 from neurogeom.report.table import table
 from neurogeom.report.tidy import COLUMNS, to_dataframe, to_json
 
@@ -128,3 +129,41 @@ def test_json_is_strict_and_holds_the_same_numbers():
 def test_what_is_no_result_is_refused():
     with pytest.raises(TypeError, match="a result is a DataTree or a Dataset, not list"):
         to_dataframe([1])
+
+
+def with_quantities(found):
+    tree = made_tree()
+    tree["subspaces"] = xr.DataTree(packed(found, n_null=3).assign_attrs(measure="subspaces"))
+    return tree
+
+
+SEVERAL = {
+    "rule | cue_shape": [
+        Quantity("corrected_cosine", 0.25, "0 is orthogonal", naive=0.1, chance=0.0, ceiling=0.9,
+                 null=np.array([0.2, 0.3, 0.1]), null_method="signs flipped"),
+        missing("plane_angle", "0 is parallel", "two conditions span no plane"),
+    ],
+    "rule | response": [
+        Quantity("corrected_cosine", -0.5, "0 is orthogonal", null=np.array([0.4, 0.3, 0.1])),
+        missing("plane_angle", "0 is parallel", "two conditions span no plane"),
+    ],
+}  # fmt: skip
+
+
+def test_several_numbers_of_one_measure_are_a_block_with_what_places_them():
+    text = table(with_quantities(SEVERAL))
+    block = text[text.index("subspaces") - 30 :].splitlines()
+    heads = "subspaces estimate naive chance ceiling p p corrected".split()
+    assert [w for line in block if "estimate" in line for w in line.split()] == heads
+    expected = "rule | cue_shape corrected cosine 0.250 0.100 0.000 0.900 1.000 1.000".split()
+    assert _cells(text, "rule | cue_shape") == expected
+    assert "no subspaces of plane_angle of rule | response: two conditions span no plane" in text
+    assert "subspaces: null: signs flipped, 3 surrogates" in text
+
+
+def test_rows_of_several_numbers_bear_their_names_and_their_reasons():
+    frame = to_dataframe(with_quantities(SEVERAL)).query("measure == 'subspaces'")
+    assert frame["quantity"].tolist() == ["corrected_cosine", "plane_angle"] * 2
+    assert frame["label"].tolist() == ["rule | cue_shape"] * 2 + ["rule | response"] * 2
+    assert frame["naive"].tolist()[0] == 0.1
+    assert frame["reason"].tolist()[1] == "two conditions span no plane"

@@ -9,9 +9,9 @@ import pytest
 import neurogeom as ng
 
 NAMES = """
-Estimator LDA NearestMean Ridge SVM __version__ ccgp condition_means decoding from_arrays
-from_dataframe from_pynapple inspect_nwb load parallelism read_nwb save score select shattering
-simulate to_dataframe write_nwb
+Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time ccgp condition_means
+decoding from_arrays from_dataframe from_pynapple inspect_nwb load neighbours parallelism read_nwb
+save score select shattering simulate to_dataframe write_nwb
 """.split()
 HEAVY = ("torch", "sklearn", "pynwb", "matplotlib", "pandas", "scipy", "numba", "xarray")
 

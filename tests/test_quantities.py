@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from made_population import recording
 
+from neurogeom.activity import from_arrays
 from neurogeom.design import conditions
 from neurogeom.engine.intervals import Interval
 from neurogeom.engine.multiplicity import max_statistic, rank_p
 from neurogeom.engine.population import population
 from neurogeom.engine.quantities import Quantity, missing, packed
 from neurogeom.engine.resampling import fold_means
+from neurogeom.engine.setting import over_time
+from neurogeom.storage import load, save
 
 
 def test_what_stands_beside_a_number_is_found_under_its_name():
@@ -78,3 +82,38 @@ def test_fewer_trials_than_folds_are_refused():
     p, _ = _population(3)
     with pytest.raises(ValueError, match="3 trials"):
         fold_means(p, 4, repeat=0, seed=0)
+
+
+def test_windows_are_corrected_quantity_by_quantity():
+    rng = np.random.default_rng(0)
+
+    @over_time
+    def measured(x, variables):
+        seed = int(abs(x[0].values[0, 0]) * 1e6)
+        null = np.random.default_rng(seed).normal(size=(2, 99))
+        return packed(
+            [Quantity("a", 2.4, "", null=null[0]), Quantity("b", 0.1, "", null=null[1])], n_null=99
+        ).assign_attrs(reasons={}, notes=[])
+
+    x = from_arrays(
+        rng.normal(size=(8, 3, 4)), trial={"a": [0, 1] * 4}, time=[0.0, 0.1, 0.2, 0.3], session="s"
+    )
+    found = measured([x], ["a"])
+    assert found.estimate.dims == ("time", "quantity")
+    for name in ("a", "b"):
+        one = found.sel(quantity=name)
+        p = max_statistic(
+            one.estimate.values, one.null.transpose("surrogate", "time").values,
+            at_least=one.p_value.values,
+        )  # fmt: skip
+        np.testing.assert_array_equal(one.p_corrected, p)
+
+
+def test_a_result_with_several_numbers_survives_a_file(tmp_path):
+    found = packed(
+        [Quantity("rank", 3.0, "higher is wider"), missing("slope", "steeper", "too few ranks")],
+        n_null=0,
+    )
+    tree = xr.DataTree.from_dict({"dimensionality": found})
+    save(tree, tmp_path / "score.nc")
+    xr.testing.assert_identical(load(tmp_path / "score.nc")["dimensionality"].to_dataset(), found)

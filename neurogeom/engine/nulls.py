@@ -197,6 +197,12 @@ def standardised(population, scale) -> Standardised:
     return Standardised((mean - centre) * inverse, error * inverse**2, inverse)
 
 
+def unscaling(standard):
+    """What brings standardised means back to units of activity, (neuron,); 0 where silent."""
+    says = standard.inverse > 0
+    return np.where(says, 1.0 / np.where(says, standard.inverse, 1.0), 0.0)
+
+
 def length_ratio(standard, grid):
     """Largest over smallest squared length of the contexts' coding vectors, trial noise removed."""
     levels = standard.means[grid]
@@ -230,8 +236,7 @@ def of_moves(experiment, surrogate, n_null, **options) -> Null:
 
     ``surrogate.shift`` is in units of the scaling over all trials; each resample has its own.
     """
-    inverse = standardised(experiment.population, experiment.draws.scale).inverse
-    unscale = np.where(inverse > 0, 1.0 / np.where(inverse > 0, inverse, 1.0), 0.0)
+    unscale = unscaling(standardised(experiment.population, experiment.draws.scale))
 
     def again(draw):  # the slow reference: every step is done again
         return experiment.repeat(experiment.population.shifted(surrogate.shift(draw) * unscale))

@@ -129,6 +129,20 @@ def setting(
     )
 
 
+def exchangeable(design, target):
+    """Arguments of ``label_shuffle``: a target's labels are exchanged within its contexts alone.
+
+    Nothing where the target has no matched contexts: labels are then exchanged among all.
+    """
+    if target.grid is None:
+        return {}
+    n = design.n_conditions
+    classes, rank = len(target.grid) + np.arange(n), np.zeros(n, int)
+    for context, row in enumerate(target.grid):  # an unmatched condition keeps its trials
+        classes[row], rank[row] = context, np.arange(len(row))
+    return {"classes": np.unique(classes, return_inverse=True)[1], "rank": rank}
+
+
 def over_time(measure):
     """Let a measure of (trial, neuron) take (trial, neuron, time): every window, one correction.
 
@@ -190,6 +204,8 @@ def _joined(windows, time):
             result["null"].transpose("surrogate", *dims).values,
             result["p_value"].transpose(*dims).values,
         )
-        corrected = max_statistic(observed.values, null, axis=tuple(range(len(dims))), at_least=p)
+        # Several numbers of one measure are not held against one another.
+        axes = tuple(i for i, dim in enumerate(dims) if dim != "quantity")
+        corrected = max_statistic(observed.values, null, axis=axes, at_least=p)
         result["p_corrected"] = (dims, corrected)
     return result

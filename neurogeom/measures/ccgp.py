@@ -1,7 +1,6 @@
 """Cross-condition generalisation performance (Bernardi et al. 2020, Cell 183:954)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,8 +11,8 @@ from ..engine.answers import add_tests
 from ..engine.block_shuffle import few
 from ..engine.choice import choose
 from ..engine.experiment import Draws, Experiment
+from ..engine.held_out import Asked, ask, check
 from ..engine.multiplicity import rank_p
-from ..engine.problems import Problems, held_out_pairs
 from ..engine.setting import NothingToAsk, Setting, over_time, setting
 
 
@@ -127,21 +126,13 @@ def ccgp(
         empty=empty,
         seed=seed,
     )
-    if held_out not in ("matched", "any", "across"):
-        raise ValueError(
-            f"held_out={held_out!r} is unknown; choose from ['across', 'any', 'matched']"
-        )
-    if held_out == "across" and across not in s.design.names:
-        raise ValueError(
-            f"held_out='across' holds out levels of a variable; across={across!r} is not one of "
-            f"{list(s.design.names)}"
-        )
+    check(s.design, held_out, across)
     targets, draws, standard = (
         s.targets(),
         s.draws(split=False),
         nulls.standardised(s.population, scale),
     )
-    asked = [_problems(s.design, t, held_out, across) for t in targets]
+    asked = [ask(s.design, t, held_out, across) for t in targets]
     if not any(a.problems for a in asked):
         raise NothingToAsk(
             f"CCGP has nothing to generalise across: {asked[0].reason}; name another variable"
@@ -172,67 +163,12 @@ def ccgp(
     return result
 
 
-class _Asked(NamedTuple):
-    problems: Problems | None
-    held: list
-    reason: str
-
-
-def _problems(design, target, held_out, across):
-    """The splits of a target, or the reason why there is none."""
-    held = {"matched": _matched, "any": _any, "across": _across}[held_out](design, target, across)
-    if isinstance(held, str):
-        return _Asked(None, [], held)
-    parts = []
-    for side, pairs in held:
-        if held_out == "across":
-            parts.append(
-                Problems.of(np.tile(side.side, (len(pairs), 1)), ~np.array(pairs), np.array(pairs))
-            )
-        else:
-            parts.append(held_out_pairs(side.side, pairs))
-    return _Asked(Problems.joined(parts), held, "")
-
-
-def _matched(design, target, across):
-    if target.grid is None:
-        return f"the levels of {target.name!r} have no matched conditions, so use held_out='any'"
-    if len(target.grid) < 2:
-        return f"{target.name!r} has one context alone"
-    level = {label: i for i, label in enumerate(target.labels)}
-    return [
-        (s, [(row[level[s.high]], row[level[s.low]]) for row in target.grid]) for s in target.sides
-    ]
-
-
-def _any(design, target, across):
-    held = []
-    for s in target.sides:
-        plus, minus = np.flatnonzero(s.side > 0), np.flatnonzero(s.side < 0)
-        if min(len(plus), len(minus)) < 2:
-            return f"{target.name!r} has one condition alone on a side"
-        held.append((s, [(a, b) for a in plus for b in minus]))
-    return held
-
-
-def _across(design, target, across):
-    column = design.table[:, design.names.index(across)]
-    held = []
-    for s in target.sides:
-        tested = [column == level for level in np.unique(column)]
-        for t in tested:
-            if not all((s.side[m] == v).any() for m in (t, ~t) for v in (1, -1)):
-                return f"{target.name!r} does not have both sides at every level of {across!r}"
-        held.append((s, tested))
-    return held
-
-
 @dataclass(frozen=True)
 class _Row:
     """One variable, from its splits to its p-value and interval."""
 
     target: Target
-    asked: _Asked
+    asked: Asked
     setting: Setting
     draws: Draws
     standard: nulls.Standardised

@@ -8,7 +8,7 @@ from ..engine.block_shuffle import few
 from ..engine.experiment import Experiment, Joint
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.problems import Problems, within
-from ..engine.setting import over_time, setting
+from ..engine.setting import exchangeable, over_time, setting
 
 
 @over_time
@@ -137,7 +137,11 @@ def decoding(
     )
     failed, notes = sum(o.failed for o in outcomes), []
     if n_null:
-        shuffles = [s.label_shuffle(split=True, **_classes(s.design, t, null)) for t in targets]
+        within_contexts = null != "labels_all"
+        shuffles = [
+            s.label_shuffle(split=True, **(exchangeable(s.design, t) if within_contexts else {}))
+            for t in targets
+        ]
         notes = [n for t, each in zip(targets, shuffles, strict=True) for n in few(each, t.name)]
         found = [
             nulls.of_orders(
@@ -202,17 +206,6 @@ def _joint(target):
     sides = np.where(level == np.arange(len(target.labels))[:, None], 1, -1)
     problems: Problems = Joint.of(sides, sides != 0, sides != 0)
     return problems, np.zeros(1, int)
-
-
-def _classes(design, target, null):
-    """Conditions among which labels are exchanged: of one context, or all."""
-    if null == "labels_all" or target.grid is None:
-        return {}
-    n = design.n_conditions
-    classes, rank = len(target.grid) + np.arange(n), np.zeros(n, int)
-    for context, row in enumerate(target.grid):  # an unmatched condition keeps its trials
-        classes[row], rank[row] = context, np.arange(len(row))
-    return {"classes": np.unique(classes, return_inverse=True)[1], "rank": rank}
 
 
 def _training(draws):

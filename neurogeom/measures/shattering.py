@@ -1,5 +1,7 @@
 """Shattering dimensionality (Rigotti et al. 2013, Nature 497:585; Bernardi et al. 2020)."""
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 
@@ -9,6 +11,7 @@ from ..engine.block_shuffle import few
 from ..engine.experiment import Experiment
 from ..engine.multiplicity import max_statistic, rank_p
 from ..engine.problems import within
+from ..engine.rearranged import unstructured, without_interactions
 from ..engine.setting import NothingToAsk, over_time, setting
 
 ALPHA = 0.05
@@ -26,6 +29,7 @@ def shattering(
     n_resamples=20,
     n_pseudo=None,
     n_null=999,
+    n_references=10,
     null=None,
     target=None,
     scale="resample",
@@ -54,6 +58,8 @@ def shattering(
     max_dichotomies : int
         Where there are more, the named ones and a random sample of the others. An odd number of
         conditions is divided into halves that differ by one, which weigh the same.
+    n_references : int
+        Recordings made for each reference; 0 for none.
     null : {None, "labels"}
         Trials change places among all conditions, within groups: chance, the same surrogates for
         all dichotomies. Blocks of trials are kept as in :func:`neurogeom.decoding`.
@@ -63,7 +69,11 @@ def shattering(
     Dataset
         ``estimate``, ``p_value``, ``interval`` and ``null`` of the mean; ``fraction``;
         ``accuracy``, ``dichotomy_p_value`` and ``dichotomy_p_corrected`` (dichotomy); ``side``
-        (dichotomy, condition).
+        (dichotomy, condition). ``reference`` (geometry) and its sd over ``n_references`` made
+        recordings, ``reference_sd``: what the mean would be if the code were a "cuboid", that is
+        with the interactions of the variables replaced by noise (a factorised code: the lower
+        reference), or "random", with the condition means of every neuron in an order of its own
+        (the same variance without structure: the upper one).
 
     Raises
     ------
@@ -117,6 +127,11 @@ def shattering(
         },
     )
     failed, notes = outcome.failed, []
+    if n_references:
+        references = _references(s, experiment, n_references)
+        result["reference"] = "geometry", references.mean(axis=1)
+        result["reference_sd"] = "geometry", references.std(axis=1)
+        result.coords["geometry"] = ["cuboid", "random"]
     if n_null:
         shuffle = s.label_shuffle(split=True)
         notes = few(shuffle, "the conditions")
@@ -155,3 +170,19 @@ def shattering(
         **intervals.attrs([bounds], ["shattering"]),
     )
     return result
+
+
+def _references(s, experiment, n):
+    """SD of n made recordings of either geometry, float (geometry, recording)."""
+    found = np.empty((2, n))
+    for i in range(n):
+        rng = np.random.default_rng(np.random.SeedSequence(s.seed, spawn_key=(27, i)))
+        made = (
+            without_interactions(s.population, s.design.table, rng),
+            unstructured(s.population, rng),
+        )
+        for j, population in enumerate(made):
+            draws = replace(experiment.draws, population=population)
+            again = replace(experiment, draws=draws)
+            found[j, i] = again.average(again.observe())[0].mean()
+    return found

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from neurogeom.report.tidy import measures_of, rows
+from neurogeom.report.tidy import estimates, measures_of
 
 _SHORT = {"decoding": "decoding", "ccgp": "CCGP", "parallelism": "PS", "shattering": "SD"}
 
@@ -20,10 +20,18 @@ def table(tree, *, truth: dict | None = None) -> str:
     Returns
     -------
     str
-        A header (what was recorded), one line an estimate, then nulls, what was dropped, what
-        could not be estimated, and the notes.
+        A header (what was recorded), one line an estimate, a block for each measure that gives
+        several numbers, then nulls, what was dropped, what could not be estimated, and the notes.
     """
-    parts = [_header(tree), _numbers(tree, truth), _shattered(tree), _foot(tree)]
+    several = {name for name, ds in measures_of(tree).items() if "quantity" in ds["estimate"].dims}
+    found = list(estimates(tree))
+    parts = [
+        _header(tree),
+        _numbers([r for r in found if r["measure"] not in several], truth),
+        _shattered(tree),
+        *(_quantities([r for r in found if r["measure"] == name]) for name in sorted(several)),
+        _foot(tree),
+    ]
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
@@ -87,8 +95,9 @@ def _where(attrs):
 # --- numbers --------------------------------------------------------------------------------------
 
 
-def _numbers(tree, truth):
-    found = [r for r in rows(tree) if r["quantity"] == "estimate"]
+def _numbers(found, truth):
+    if not found:
+        return ""
     order = list(dict.fromkeys(r["variable"] for r in found))
     found.sort(key=lambda r: (r["variable"] == "", order.index(r["variable"])))  # stable
     with_time = any(np.isfinite(r["time"]) for r in found)
@@ -132,6 +141,30 @@ def _lines(found, truth):
         before = name
 
 
+def _quantities(found):
+    """A block of one measure: a line for each of its numbers, of each pair or level."""
+    columns = {
+        "": ("l", lambda r: r["label"]),
+        "time (s)": ("r", lambda r: _number(r["time"])),
+        found[0]["measure"]: ("l", lambda r: r["quantity"].replace("_", " ")),
+        "estimate": ("r", lambda r: _number(r["value"])),
+        "naive": ("r", lambda r: _number(r["naive"])),
+        "chance": ("r", lambda r: _number(r["chance"])),
+        "ceiling": ("r", lambda r: _number(r["ceiling"])),
+        "p": ("r", lambda r: _p(r["p_value"])),
+        "p corrected": ("r", lambda r: _p(r["p_corrected"])),
+        "95 % interval": ("r", _interval),
+        "interval for": ("l", lambda r: _target(r).partition(":")[0]),
+    }
+    cells = {name: [get(r) for r in found] for name, (_, get) in columns.items()}
+    kept = [name for name, column in cells.items() if any(c not in ("", "-") for c in column)]
+    if "" in kept:
+        label = cells[""]
+        cells[""] = [c if i == 0 or c != label[i - 1] else "" for i, c in enumerate(label)]
+    lines = [kept, *zip(*(cells[name] for name in kept), strict=True)]
+    return aligned(lines, "".join(columns[name][0] for name in kept))
+
+
 def _number(value):
     return f"{value:.3f}".replace("-0.000", "0.000") if np.isfinite(value) else "-"
 
@@ -161,7 +194,12 @@ def _shattered(tree):
         return ""
     above = int((ds["dichotomy_p_corrected"] <= 0.05).sum())
     n = ds.sizes["dichotomy"]
-    return f"{above} of {count(n, 'dichotomy', 'dichotomies')} decoded (p corrected at most 0.05)"
+    text = f"{above} of {count(n, 'dichotomy', 'dichotomies')} decoded (p corrected at most 0.05)"
+    if "reference" in ds:
+        cuboid, random = ds["reference"].values
+        text += f"\nSD {float(ds['estimate']):.3f} stands beside {cuboid:.3f} without interactions "
+        text += f"of the variables and {random:.3f} with neurons tuned at random"
+    return text
 
 
 # --- foot -----------------------------------------------------------------------------------------
@@ -201,7 +239,7 @@ def _null_method(ds):
 
 def _targets(tree):
     """What an interval is for, in full."""
-    found = dict.fromkeys(_target(r) for r in rows(tree))
+    found = dict.fromkeys(_target(r) for r in estimates(tree))
     return [f"interval for {target}" for target in found if ":" in target]
 
 
@@ -241,12 +279,21 @@ def _not_estimated(tree):
         for variable, reason in dict(ds.attrs.get("reasons") or {}).items():
             of = f" of {variable}" if variable else ""
             yield f"no {_SHORT.get(name, name)}{of}: {reason}"
-        estimated = ds["estimate"].notnull()
+        estimated = _estimated(ds)
         for variable, reason in dict(ds.attrs.get("interval_reasons") or {}).items():
-            one = estimated.sel(variable=variable) if "variable" in estimated.dims else estimated
-            if bool(one.any()):
+            if estimated.get(variable, True):
                 of = f" of {variable}" if variable else ""
                 yield f"no interval for the {_SHORT.get(name, name)}{of}: {reason}"
+
+
+def _estimated(ds):
+    """Which estimates are numbers, under the names that reasons bear: {name: bool}."""
+    found: dict = {}
+    for r in estimates(ds):
+        of = f"{r['quantity']} of {r['label']}" if r["label"] else r["quantity"]
+        name = r["variable"] or of
+        found[name] = found.get(name, False) or bool(np.isfinite(r["value"]))
+    return found
 
 
 def _notes(tree):

@@ -11,6 +11,8 @@ COLUMNS = (
     "label",
     "time",
     "value",
+    "naive",
+    "ceiling",
     "chance",
     "null_mean",
     "null_sd",
@@ -23,7 +25,9 @@ COLUMNS = (
     "reason",
 )
 _BESIDE_ESTIMATE = {"chance", "null", "p_value", "p_corrected", "interval", "interval_target"}
-_BESIDE_ESTIMATE |= {"null_method"}
+_BESIDE_ESTIMATE |= {"null_method", "naive", "ceiling", "least", "most", "statistic"}
+_NUMBERS = ("naive", "ceiling", "chance", "p_value", "p_corrected")
+_WORDS = ("interval_target", "null_method", "reason")
 _BESIDE_ACCURACY = {"p_value": "dichotomy_p_value", "p_corrected": "dichotomy_p_corrected"}
 
 
@@ -37,8 +41,9 @@ def to_dataframe(tree):
     Returns
     -------
     pandas.DataFrame
-        Columns `measure`; `quantity` ("estimate", "accuracy", "pair_estimate", ...); `variable`;
-        `label` (of a dichotomy, pair or split); `time` (s); `value`; and beside an estimate its
+        Columns `measure`; `quantity` ("estimate", or the name of the number where a measure has
+        several; "accuracy", "pair_estimate", ...); `variable`; `label` (of a dichotomy, pair or
+        split); `time` (s); `value`; and beside an estimate its `naive` value, `ceiling`,
         `chance`, `null_mean`, `null_sd`, `p_value`, `p_corrected`, `interval_low`, `interval_high`,
         `interval_target`, `null_method`, and the `reason` where the value is NaN. The draws of the
         null stay in the tree.
@@ -54,6 +59,12 @@ def to_dataframe(tree):
     import pandas as pd
 
     return pd.DataFrame(list(rows(tree)), columns=list(COLUMNS))
+
+
+def estimates(tree) -> Iterator[dict]:
+    """The rows of estimates alone, without what else belongs to a measure."""
+    for name, dataset in measures_of(tree).items():
+        yield from (_EMPTY | {"measure": name} | row for row in _estimates(dataset))
 
 
 def rows(tree) -> Iterator[dict]:
@@ -140,22 +151,22 @@ def _estimates(dataset):
     beside = _beside_estimate(dataset)
     reasons = dataset.attrs.get("reasons", {})
     for at, place in _cells(estimate):
-        row = {"quantity": "estimate", **_place(dataset, place), "value": float(estimate[at])}
+        name = str(place.pop("quantity", "estimate"))
+        row = {"quantity": name, **_place(dataset, place), "value": float(estimate[at])}
         chance = dataset.attrs.get("chance")
         row["chance"] = np.nan if chance is None else float(chance)
         row["null_method"] = str(dataset.attrs.get("null_method", ""))
         for name, values in beside.items():
             cell = values[at].item()
             row[name] = str(cell) if isinstance(cell, str) else float(cell)
-        if np.isnan(row["value"]):
+        if np.isnan(row["value"]) and "reason" not in beside:
             row["reason"] = str(reasons.get(row.get("variable", ""), ""))
         yield row
 
 
 def _beside_estimate(dataset):
     """What stands beside the estimate, each with the dims of the estimate."""
-    found = {k: dataset[k] for k in ("chance", "p_value", "p_corrected") if k in dataset}
-    found |= {k: dataset[k] for k in ("interval_target", "null_method") if k in dataset}
+    found = {k: dataset[k] for k in (*_NUMBERS, *_WORDS) if k in dataset}
     if "null" in dataset:
         found["null_mean"] = dataset["null"].mean("surrogate")
         found["null_sd"] = dataset["null"].std("surrogate", ddof=1)
