@@ -94,7 +94,8 @@ def reached(mean, squares, counts, contrast, rest, floor, observed, exceed):
             pooled += max(squares[c, k], 0.0)
         for c in range(n_conditions):
             own = max(squares[c, k], 0.0)
-            error[c] = max((own + SHRUNK * pooled / freedom) / (counts[c] - 1 + SHRUNK), floor[k]) / counts[c]
+            shrunk = (own + SHRUNK * pooled / freedom) / (counts[c] - 1 + SHRUNK)
+            error[c] = max(shrunk, floor[k]) / counts[c]
             squares[c, k] = own / (counts[c] - 1)
         vector[:] = 0.0
         matrix[:] = 0.0

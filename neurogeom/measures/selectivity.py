@@ -7,7 +7,6 @@ import xarray as xr
 
 from .. import activity as container
 from ..columns import is_missing
-from ..design import conditions
 from ..engine import neuron_kinds as kinds
 from ..engine.freedman_lane import condition_moments, freedman_lane
 from ..engine.intervals import refused
@@ -32,6 +31,11 @@ FREEDMAN_LANE = (
     "Freedman-Lane: residuals of the model without the term permuted within groups of neurons (and "
     "blocks); keeps other terms, noise correlations and counts; breaks the term"
 )
+ISOTROPIC = "isotropic Gaussian vectors, whitened like the data; breaks kinds and their elongation"
+GAUSSIAN = "Gaussian vectors with the mean and covariance of the data; breaks kinds of neurons"
+PERMUTED = "principal components permuted among neurons; keeps their distributions, breaks kinds"
+NEAR = "0: neighbours as near as by chance; above: nearer (kinds); below: spread evenly"
+CLUSTERED = "near 1: clusters far apart; see chance for that of a cloud without clusters"
 
 
 @over_time
@@ -39,7 +43,7 @@ def selectivity(
     x,
     variables,
     *,
-    model="ols",
+    model="gaussian",
     alpha=0.05,
     split_by=None,
     min_trials=5,
@@ -71,10 +75,10 @@ def selectivity(
     x, variables, min_trials, n_null, target, scale, empty, seed, n_jobs, progress
         As in :func:`neurogeom.decoding`; every combination of levels must occur. ``scale`` is how
         much neurons weigh in what is said of a population; tests of neurons do not depend on it.
-    model : {"ols", "poisson"}
-        Additive in the rate, tested by permutation; or in its logarithm, for counts, by likelihood
-        ratios. A neuron may have interactions under one and none under the other. What is said of
-        variance is of rates in both.
+    model : {"gaussian", "poisson"}
+        Additive in the rate (least squares), tested by permutation; or in its logarithm, for
+        counts, by likelihood ratios. A neuron may have interactions under one and none under the
+        other. What is said of variance is of rates in both.
     alpha : float
     split_by : str, optional
         A coordinate of neurons, such as "area": the quantities of each of its levels. Neurons of
@@ -144,7 +148,7 @@ def selectivity(
     }
     found = rows if split_by else rows[names[0]]
     result = packed(found, n_null=n_null, dim=split_by or "level").merge(neurons)
-    result["chance_naive"] = _chance_naive(result, every, expected)
+    result["chance_naive"] = _chance_naive(result, expected)
     if split_by:
         result[f"neuron_{split_by}"] = "neuron", np.array([*names, ""])[level]
     own = result.attrs
@@ -166,61 +170,9 @@ def selectivity(
     return result
 
 
-def additive(x, variables):
-    """The same activity without the interactions of its variables.
-
-    Each trial is moved by the difference between an additive fit of the neuron's condition means
-    (least squares, all conditions weighing the same) and the mean of its condition; its residual
-    stays. What is measured again does without what no sum of variables explains. Interactions that
-    are only noise go as well, so that a corrected nonlinear index is then slightly below 0.
-
-    Parameters
-    ----------
-    x : DataArray or list of DataArray
-    variables : list of str, or mapping of str to levels
-        Trials outside the levels stay as they are.
-
-    Returns
-    -------
-    The same kind as ``x``; NaN stays NaN; ``attrs["additive"]`` names the variables.
-
-    Raises
-    ------
-    KeyError, ValueError
-        A variable is not there, or a condition is empty.
-
-    Examples
-    --------
-    >>> import neurogeom as ng
-    >>> trial = {"rule": [0, 0, 1, 1], "cue": [0, 1, 0, 1]}
-    >>> additive(ng.from_arrays([[4.0], [0.0], [0.0], [0.0]], trial), ["rule", "cue"]).values.T
-    array([[ 3.,  1.,  1., -1.]])
-    """
-    found = container.sessions(x)
-    design = conditions(found, variables)
-    every = formulas.terms(design.names, [len(design.levels[n]) for n in design.names])
-    moved = [_additive(*both, every) for both in zip(found, design.of_trial, strict=True)]
-    moved = [m.assign_attrs(additive=list(design.names)) for m in moved]
-    return moved[0] if isinstance(x, xr.DataArray) else moved
-
-
-def _additive(session, condition, every):
-    values = session.values.astype(float)
-    n = len(every[0].columns)
-    means = np.full((n, *values.shape[1:]), np.nan)
-    for c in range(n):
-        here = values[condition == c]
-        count = np.isfinite(here).sum(axis=0)
-        means[c] = np.nansum(here, axis=0) / np.where(count > 0, count, np.nan)
-    shift = formulas.additive_fit(means, every) - means
-    used = condition >= 0
-    values[used] += np.nan_to_num(shift)[condition[used]]
-    return session.copy(data=values)
-
-
 def _check(s, model, alpha, null):
-    if model not in ("ols", "poisson"):
-        raise ValueError(f"model={model!r} is unknown; choose from ['ols', 'poisson']")
+    if model not in ("gaussian", "poisson"):
+        raise ValueError(f"model={model!r} is unknown; choose from ['gaussian', 'poisson']")
     if null not in (None, "gaussian", "permutation"):
         choices = ["gaussian", "permutation"]
         raise ValueError(f"null={null!r} is unknown for selectivity; choose from {choices}")
@@ -235,7 +187,7 @@ def _check(s, model, alpha, null):
     if model == "poisson" and ((values < 0) | (values != np.round(values))).any():
         raise ValueError(
             "model='poisson' is for spike counts, whole numbers of 0 or more, and this activity is "
-            "not; read counts, or use model='ols'"
+            "not; read counts, or use model='gaussian'"
         )
 
 
@@ -287,7 +239,7 @@ def _neurons(s, model, tests, every, tested, weight):
     columns = {f: np.array([getattr(a, f) for a in tested.anova])
                for f in ("eta2", "omega2", "partial_omega2")}  # fmt: skip
     columns["variance"] = formulas.partition(mean, variance / counts, tests) * weight
-    if model == "ols":
+    if model == "gaussian":
         columns |= {"F": np.array([a.F for a in tested.anova]), "p_neuron": tested.p}
         lost = [t.name for t, able in zip(tests, tested.testable, strict=True) if not able.all()]
         if lost and s.n_null:
@@ -301,7 +253,7 @@ def _neurons(s, model, tests, every, tested, weight):
         if typical > OVERDISPERSED:
             notes.append(
                 f"the variance of counts is {typical:.1f} times their mean (median neuron), so "
-                "Poisson tests reject too often; use model='ols'"
+                "Poisson tests reject too often; use model='gaussian'"
             )
     if p.n_constant:
         notes.append(f"{p.n_constant} neurons do not vary and count as not selective")
@@ -384,9 +336,12 @@ def _variances(s, part, every, tests, tested, level, options):
         known = {"least": 0.0, "most": 1.0, "tail": "greater", "null_method": FREEDMAN_LANE,
                  "naive": raw[chosen].sum() / total if total > 0 else np.nan}  # fmt: skip
         if s.n_null:
-            known |= {"null": tested.null[:, level, at], "statistic": tested.statistic[at, level]}
+            known |= {"null": tested.null[:, at, level], "statistic": tested.statistic[at, level]}
         if reliability < UNUSABLE:
-            reason = f"trial noise exceeds the variance of condition means: reliability {reliability:.2f} is below {UNUSABLE}"
+            reason = (
+                "trial noise exceeds the variance of condition means: reliability "
+                f"{reliability:.2f} is below {UNUSABLE}"
+            )
             found.append(missing(name, direction, reason, **known))
             continue
         forms = [_projection(every, chosen), _projection(every, order > 0)]
@@ -403,3 +358,49 @@ def _variances(s, part, every, tests, tested, level, options):
 def _projection(every, chosen):
     columns = [formulas.orthonormal(t.columns) for t, c in zip(every, chosen, strict=True) if c]
     return sum(p @ p.T for p in columns)
+
+
+def _kinds(s, part, options):
+    """PAIRS, ePAIRS and clustering of the z-scored condition means of the neurons that vary."""
+    standard = standardised(part, s.scale)
+    profiles = standard.means[:, np.ptp(standard.means, axis=0) > 0].T
+    run = {"n_jobs": options["n_jobs"]}
+    matched = PERMUTED if options["permute"] else GAUSSIAN
+    asked = {
+        "PAIRS": (kinds.pairs, run, ISOTROPIC, NEAR),
+        "ePAIRS": (kinds.epairs, run | {"permute": options["permute"]}, matched, NEAR),
+        "clustering": (kinds.clusters, run | {"permute": options["permute"]}, matched, CLUSTERED),
+    }
+    reason, found = kinds.unfit(profiles), []
+    for name, (kind, own, method, direction) in asked.items():
+        angles = name != "clustering"
+        known = {"least": -np.inf if angles else -1.0, "most": 1.0, "null_method": method}
+        known["interval"] = refused("neurons drawn twice are neighbours of no distance")
+        lack = reason or ("" if s.n_null or not angles else "its scale is that of surrogates")
+        if lack:
+            found.append(missing(name, direction, lack, **known))
+            continue
+        answer = kind(profiles, s.n_null, s.seed, **own)
+        if angles:
+            known |= {"chance": 0.0, "null": clustering.index(answer.null, answer.null)}
+            found.append(
+                Quantity(name, clustering.index(answer.value, answer.null), direction, **known)
+            )
+        else:
+            known |= {"null": answer.null, "chance": float(answer.null.mean())} if s.n_null else {}
+            found.append(Quantity(name, answer.value, direction, **known))
+    return found
+
+
+def _chance_naive(result, expected):
+    """The expected share of each class when each term is tested alone, NaN for all else."""
+    found = xr.full_like(result["chance"], np.nan)
+    for c, name in enumerate(CLASSES):
+        found.loc[{"quantity": f"share_{name.replace(' ', '_')}"}] = expected[1, c]
+    return found
+
+
+def _test_in_words(model):
+    if model == "poisson":
+        return "likelihood ratios of Poisson regressions against chi-squared"
+    return f"Wald statistic of condition means, each with its own variance; {FREEDMAN_LANE}"
