@@ -28,7 +28,8 @@ class Tests(NamedTuple):
     anova : list of Anova, one a test, each (neuron,)
     p : float64 (test, neuron), upper-tailed, NaN where there is nothing to permute
     statistic : float64 (test, level); null : float64 (surrogate, test, level): variance of the
-    condition means that belongs to the term, noise removed, over that of all terms, noise included
+    condition means that belongs to the term, noise removed, over that of the noise. Residuals that
+    are permuted are a little smaller than noise, and a ratio does not see it.
     testable : bool (test, neuron)
     """
 
@@ -73,7 +74,6 @@ def freedman_lane(
         population.counts,
         effect,
         *_columns(tests),
-        mean - mean.mean(axis=0),
         floor,
         np.nan_to_num(observed),
         weight,
@@ -114,7 +114,8 @@ def _fitted(p, tests, every, mean, variance):
         own = of_neuron == i
         for t, test in enumerate(tests):
             q = formulas.basis(test, every, n)
-            effect[t][:, own] = q @ (q.T @ (n[:, None] * (mean[:, own] - mean[:, own].mean(axis=0))))
+            centred = mean[:, own] - mean[:, own].mean(axis=0)
+            effect[t][:, own] = q @ (q.T @ (n[:, None] * centred))
             found = formulas.anova(mean[:, own], variance[:, own], n, test, every)
             fields[t][:, own] = np.vstack([*found[:4], np.full(own.sum(), found.df_error)])
     return [
@@ -134,13 +135,14 @@ def _columns(tests):
 
 
 def _observed(tests, mean, variance, population, weight, level, n_levels):
-    own = formulas.partition(mean, variance / population.counts_by_neuron, tests)
-    all_terms = ((mean - mean.mean(axis=0)) ** 2).sum(axis=0)
+    error = variance / population.counts_by_neuron
+    own = formulas.partition(mean, error, tests)
+    raw = formulas.partition(mean, error, tests, corrected=False)
     top, bottom = np.zeros((2, len(tests), n_levels))
     for i in range(n_levels):
         here = level == i
         top[:, i] = (weight * own)[:, here].sum(axis=1)
-        bottom[:, i] = (weight * all_terms)[here].sum()
+        bottom[:, i] = (weight * (raw - own))[:, here].sum(axis=1)
     return top, bottom
 
 

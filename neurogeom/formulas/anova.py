@@ -160,9 +160,8 @@ def anova(means, variance, counts, term, every) -> Anova:
     with np.errstate(divide="ignore", invalid="ignore"):
         F = np.where(own > 0, own / df / error, 0.0 * total / total)
         excess = own - df * error
-        return Anova(
-            F, own / total, excess / (total + error), excess / (own + (n - df) * error), df, df_error
-        )
+        omega2, partial = excess / (total + error), excess / (own + (n - df) * error)
+        return Anova(F, own / total, omega2, partial, df, df_error)
 
 
 def wald(means, variance, counts, term, floor=0.0):
@@ -173,8 +172,8 @@ def wald(means, variance, counts, term, floor=0.0):
     with P the orthonormal contrasts of the term (condition, df) and each condition its own
     variance, so that unequal numbers of trials do no harm where variance follows the mean (Pauly,
     Brunner & Konietschke 2015, J R Stat Soc B 77:461); with one variance for all it is df times F.
-    The variance of a condition counts half a trial of the pooled variance beside its own, since a few
-    trials may all be alike.
+    The variance of a condition counts half a trial of the pooled variance beside its own, since a
+    few trials may all be alike.
 
     Parameters
     ----------
@@ -297,7 +296,8 @@ def false_share_of_fdr(n, alpha):
     with np.errstate(divide="ignore"):
         rest = np.where(k < n, (n - k - 1.0) * np.log1p(-k * alpha / n), -np.log1p(-alpha))
     choose = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-    return float((k * np.exp(choose + np.log1p(-alpha) + k * np.log(k * alpha / n) + rest)).sum() / n)
+    log_probability = choose + np.log1p(-alpha) + k * np.log(k * alpha / n) + rest
+    return float((k * np.exp(log_probability)).sum() / n)
 
 
 def q_values(p):

@@ -17,7 +17,7 @@ SHRUNK = 0.5  # trials of the pooled variance, as in formulas.anova.wald
 
 @njit
 def permuted(values, start, width, column, trial0, condition, order, counts, effect, contrast, rest,
-             first, means, floor, observed, weight, level, exceed, top, bottom):  # fmt: skip
+             first, floor, observed, weight, level, exceed, top, bottom):  # fmt: skip
     """Counts surrogates whose Wald statistic reaches the observed one, and sums populations.
 
     values : float64, flat blocks of residuals r; start, width, column : int64 (group,)
@@ -26,7 +26,7 @@ def permuted(values, start, width, column, trial0, condition, order, counts, eff
     effect : float64 (test, condition, neuron), what a test's terms explain, f
     contrast : float64 (condition, column), orthonormal; first : int64 (test + 1,), columns of each
     test; rest : float64 (test, condition, condition), orthonormal columns of all else
-    means, floor : float64 (condition, neuron), (neuron,), least variance
+    floor : float64 (neuron,), least variance
     observed : float64 (test, neuron); weight : float64 (neuron,)
     level : int64 (neuron,), -1 where a neuron is of none
     exceed : int64 (test, neuron), added to; top, bottom : float64 (test, level), added to
@@ -70,8 +70,7 @@ def permuted(values, start, width, column, trial0, condition, order, counts, eff
                 reached(mean, variance, counts[g], contrast[:, first[t] : first[t + 1]], rest[t],
                         floor[here], observed[t, here], exceed[t, here])  # fmt: skip
                 add_population(mean, variance, counts[g], contrast[:, first[t] : first[t + 1]],
-                               means[:, here], explained, weight[here], level[here], top[t],
-                               bottom[t])  # fmt: skip
+                               weight[here], level[here], top[t], bottom[t])  # fmt: skip
 
 
 @inner
@@ -134,24 +133,21 @@ def quadratic(a, x, n):
 
 
 @inner
-def add_population(mean, variance, counts, contrast, means, explained, weight, level, top, bottom):
-    """Adds the variance of the term, noise removed, and that of all terms, noise included."""
+def add_population(mean, variance, counts, contrast, weight, level, top, bottom):
+    """Adds the variance of the term, noise removed, and that of the noise."""
     n_conditions, w = mean.shape
     df = contrast.shape[1]
     share = df / n_conditions
     for k in range(w):
         if level[k] < 0:
             continue
-        own, centre, spread = 0.0, 0.0, 0.0
+        own, noise = 0.0, 0.0
         for j in range(df):
             value = 0.0
             for c in range(n_conditions):
                 value += contrast[c, j] * mean[c, k]
             own += value * value
         for c in range(n_conditions):
-            own -= share * variance[c, k] / counts[c]
-            value = means[c, k] - explained[c, k] + mean[c, k]
-            centre += value
-            spread += value * value
-        top[level[k]] += weight[k] * own
-        bottom[level[k]] += weight[k] * (spread - centre * centre / n_conditions)
+            noise += share * variance[c, k] / counts[c]
+        top[level[k]] += weight[k] * (own - noise)
+        bottom[level[k]] += weight[k] * noise

@@ -345,8 +345,11 @@ def _variances(s, part, every, tests, tested, level, options):
             found.append(missing(name, direction, reason, **known))
             continue
         forms = [_projection(every, chosen), _projection(every, order > 0)]
-        bounds = ratio(corrected[chosen].sum(axis=0), corrected.sum(axis=0), part, forms=forms,
-                       inverse=standard.inverse, target=options["target"], seed=s.seed)  # fmt: skip
+        if chosen.all():
+            bounds = refused("the only term has all of the variance")
+        else:
+            bounds = ratio(corrected[chosen].sum(axis=0), corrected.sum(axis=0), part, forms=forms,
+                           inverse=standard.inverse, target=options["target"], seed=s.seed)  # fmt: skip
         few = f"too few trials for shares of variance: reliability {reliability:.2f}"
         found.append(
             Quantity(name, corrected[chosen].sum() / corrected.sum(), direction, interval=bounds,
