@@ -1,4 +1,4 @@
-"""Terms of single neurons and of populations, and kinds of neurons, where there are none and some."""
+"""Terms of single neurons and populations, and kinds of neurons: where there are none, and some."""
 
 from functools import partial
 from itertools import product
@@ -23,7 +23,7 @@ def recorded(means, counts, rng, *, draw="gaussian", names="abc", session="s1"):
     return ng.from_arrays(values.astype(float), trial=trial, session=session)
 
 
-def tests_of_a_neuron(number, *, counts, tests, main=(0.0, 0.0), draw="gaussian", base=0.0,
+def terms_of_a_neuron(number, *, counts, tests, main=(0.0, 0.0), draw="gaussian", base=0.0,
                       interaction=0.0, model="gaussian"):  # fmt: skip
     """p of terms of the first neuron; two variables, main effects in noise sd (or log rate)."""
     rng = np.random.default_rng([21, number])
@@ -33,9 +33,7 @@ def tests_of_a_neuron(number, *, counts, tests, main=(0.0, 0.0), draw="gaussian"
     x = recorded(np.repeat(mean[:, None], 3, axis=1), counts, rng, draw=draw, names="ab")
     found = selectivity(x, ["a", "b"], n_null=199, seed=number, min_trials=2, model=model)
     one = found.isel(neuron=0)
-    return {
-        t: (one.omega2.sel(term=t), one.p_neuron.sel(term=t), NAN, NAN, NAN) for t in tests
-    }
+    return {t: (one.omega2.sel(term=t), one.p_neuron.sel(term=t), NAN, NAN, NAN) for t in tests}
 
 
 def index(number, *, geometry, quantities, **world):
@@ -79,21 +77,21 @@ EVEN, UNEVEN = (10,) * 4, (5, 20, 10, 8)
 POISSON = {"draw": "poisson", "base": 2.0}
 CELLS = {
     "a neuron of noise, 10 trials": (
-        "null", partial(tests_of_a_neuron, counts=EVEN, tests=ALL)),
+        "null", partial(terms_of_a_neuron, counts=EVEN, tests=ALL)),
     "a neuron of noise, 5 trials": (
-        "null", partial(tests_of_a_neuron, counts=(5,) * 4, tests=ALL)),
+        "null", partial(terms_of_a_neuron, counts=(5,) * 4, tests=ALL)),
     "a neuron of noise, unequal counts": (
-        "null", partial(tests_of_a_neuron, counts=UNEVEN, tests=ALL)),
+        "null", partial(terms_of_a_neuron, counts=UNEVEN, tests=ALL)),
     "a neuron of a alone, unequal counts": (
-        "null", partial(tests_of_a_neuron, counts=UNEVEN, main=(2.0, 0.0), tests=("b", "a:b"))),
+        "null", partial(terms_of_a_neuron, counts=UNEVEN, main=(2.0, 0.0), tests=("b", "a:b"))),
     "spikes that add, variance as the mean, unequal counts": (
-        "null", partial(tests_of_a_neuron, counts=UNEVEN, main=(3.0, 0.0), tests=("b", "a:b"),
+        "null", partial(terms_of_a_neuron, counts=UNEVEN, main=(3.0, 0.0), tests=("b", "a:b"),
                         **POISSON)),
     "spikes that multiply, Poisson model, unequal counts": (
-        "null", partial(tests_of_a_neuron, counts=UNEVEN, main=(1.0, 0.0), tests=("b", "a:b"),
+        "null", partial(terms_of_a_neuron, counts=UNEVEN, main=(1.0, 0.0), tests=("b", "a:b"),
                         model="poisson", **POISSON)),
     "a neuron with main effects and an interaction": (
-        "effect", partial(tests_of_a_neuron, counts=EVEN, main=(1.0, 1.0), interaction=1.0,
+        "effect", partial(terms_of_a_neuron, counts=EVEN, main=(1.0, 1.0), interaction=1.0,
                           tests=ALL)),
     "additive, one session": ("null", partial(
         index, geometry="cube", n_trials=10, quantities=ADDITIVE)),

@@ -13,7 +13,8 @@ from . import parallel
 
 K_NEAREST = 3
 MOST_CLUSTERS = 20
-MOST_CLUSTERINGS = 199  # surrogates, each clustered for every number of clusters
+MOST_CLUSTERINGS = 99  # surrogates, each clustered for every number of clusters
+MOST_ISOTROPIC = 199  # surrogates of a test that is there to compare with the literature
 CHUNK = 16
 _ISOTROPIC, _MATCHED, _CLUSTERS, _START = range(4)  # parts of the random stream
 
@@ -45,7 +46,7 @@ def pairs(profiles, n_null, seed, **options) -> Kinds:
         drawn = _generator(seed, _ISOTROPIC, draw).standard_normal(vectors.shape)
         return _median_angle(formulas.scores(drawn, whiten=True))
 
-    return Kinds(_median_angle(vectors), _over(surrogate, n_null, options))
+    return Kinds(_median_angle(vectors), _over(surrogate, min(n_null, MOST_ISOTROPIC), options))
 
 
 def epairs(profiles, n_null, seed, *, permute=False, **options) -> Kinds:

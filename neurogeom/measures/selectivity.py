@@ -98,9 +98,10 @@ def selectivity(
           ``chance_naive`` are the shares expected where no neuron is selective at all;
         - ``nonlinear_index``, ``variance_<term>``: shares of the variance of condition means;
           ``reliability`` is the part of it that is not noise: NaN below 0.15, a note below 0.3;
-        - ``PAIRS``, ``ePAIRS``: 1 - median angle to the 3 nearest neighbours / mean of the null's,
-          angles signed, among z-scored condition means; ``clustering``: the silhouette of the best
-          of 2 to 20 clusters, at most 199 surrogates, the search repeated in each.
+        - ``PAIRS`` (at most 199 surrogates), ``ePAIRS``: 1 - median angle to the 3 nearest
+          neighbours / mean of the null's, angles signed, among z-scored condition means;
+          ``clustering``: the silhouette of the best of 2 to 20 clusters, at most 99 surrogates,
+          the search repeated in each.
 
         Of every neuron: ``F`` (``likelihood_ratio`` for "poisson"), ``p_neuron``, ``q_neuron``,
         ``eta2``, ``omega2``, ``partial_omega2``, ``variance`` (term, neuron), where "any
@@ -345,11 +346,12 @@ def _variances(s, part, every, tests, tested, level, options):
             found.append(missing(name, direction, reason, **known))
             continue
         forms = [_projection(every, chosen), _projection(every, order > 0)]
-        if chosen.all():
-            bounds = refused("the only term has all of the variance")
-        else:
-            bounds = ratio(corrected[chosen].sum(axis=0), corrected.sum(axis=0), part, forms=forms,
-                           inverse=standard.inverse, target=options["target"], seed=s.seed)  # fmt: skip
+        bounds = refused("the only term has all of the variance")
+        if not chosen.all():
+            bounds = ratio(
+                corrected[chosen].sum(axis=0), corrected.sum(axis=0), part, forms=forms,
+                inverse=standard.inverse, target=options["target"], seed=s.seed,
+            )  # fmt: skip
         few = f"too few trials for shares of variance: reliability {reliability:.2f}"
         found.append(
             Quantity(name, corrected[chosen].sum() / corrected.sum(), direction, interval=bounds,
