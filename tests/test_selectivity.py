@@ -5,12 +5,12 @@ import warnings
 import numpy as np
 import pytest
 import xarray as xr
+from made_population import crossed, recording
 
 import neurogeom as ng
 from neurogeom.engine.setting import NothingToAsk
 from neurogeom.linked import additive, interaction_effect
 from neurogeom.measures.selectivity import CLASSES, selectivity
-from made_population import crossed, recording
 
 SIDE = 2.0 * crossed(2, 2) - 1.0
 PROFILES = {
