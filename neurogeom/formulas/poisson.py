@@ -13,7 +13,7 @@ import numpy as np
 
 from .anova import without
 
-__all__ = ["deviance", "dispersion", "likelihood_ratio"]
+__all__ = ["deviance", "dispersion", "likelihood_ratio", "tested"]
 
 MOST_STEPS = 50
 CLOSE = 1e-9  # of the deviance
@@ -46,6 +46,24 @@ def likelihood_ratio(sums, counts, term, every):
     (3.398, 1)
     """
     return deviance(sums, counts, without(term, every)), term.columns.shape[1]
+
+
+def tested(means, counts, term, every):
+    """Likelihood ratio and p by chi-squared, both (neuron,), where neurons differ in their trials.
+
+    means : array (condition, neuron), spikes a trial; counts : int (condition, neuron)
+    NaN for a neuron whose condition means are all the same.
+    """
+    from scipy.special import chdtrc
+
+    value = np.empty(means.shape[1])
+    patterns, which = np.unique(counts, axis=1, return_inverse=True)
+    for i, n in enumerate(patterns.T):
+        own = which.ravel() == i
+        sums = np.round(means[:, own] * n[:, None])
+        value[own], df = likelihood_ratio(sums, n, term, every)
+    value = np.where(np.ptp(means, axis=0) > 0, np.maximum(value, 0.0), np.nan)
+    return value, chdtrc(df, value)
 
 
 def deviance(sums, counts, columns):

@@ -246,7 +246,7 @@ def _neurons(s, model, tests, every, tested, weight):
         if lost and s.n_null:
             notes.append(f"constant within every block of trials, so not tested: {', '.join(lost)}")
     else:
-        found = [_likelihood_ratio(mean, counts, t, every) for t in tests]
+        found = [poisson.tested(mean, counts, t, every) for t in tests]
         columns |= dict(zip(("likelihood_ratio", "p_neuron"), np.array(found).swapaxes(0, 1),
                             strict=True))  # fmt: skip
         typical = float(np.nanmedian(poisson.dispersion(mean, variance, counts)))
@@ -266,19 +266,6 @@ def _neurons(s, model, tests, every, tested, weight):
         "neuron_session": ("neuron", session),
     }
     return xr.Dataset({f: (dims, v) for f, v in columns.items()}, coords), notes
-
-
-def _likelihood_ratio(mean, counts, test, every):
-    from scipy.special import chdtrc
-
-    value = np.empty(mean.shape[1])
-    patterns, which = np.unique(counts, axis=1, return_inverse=True)
-    for i, n in enumerate(patterns.T):
-        own = which.ravel() == i
-        sums = np.round(mean[:, own] * n[:, None])
-        value[own], df = poisson.likelihood_ratio(sums, n, test, every)
-    value = np.where(np.ptp(mean, axis=0) > 0, np.maximum(value, 0.0), np.nan)
-    return value, chdtrc(df, value)
 
 
 def _shares(p, q, tests, alpha):
