@@ -2,7 +2,7 @@
 
     python benchmarks/bench_selectivity.py [--jobs 2]
 
-Eight conditions of three variables, one session, kernels compiled before. The claim: the permutation
+Eight conditions of three variables, one session, kernels compiled before. The claim: permutation
 tests of all terms of all neurons take under 10 seconds on two cores. Printed beside it: all of it,
 with PAIRS and clusters.
 """
