@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.engine.matching import match_to
     from neurogeom.engine.readouts import LDA, SVM, Estimator, NearestMean, Ridge
     from neurogeom.groups import compare_groups, curve
+    from neurogeom.linked import additive, interaction_effect
     from neurogeom.measures.across import across_sessions, across_time
     from neurogeom.measures.ccgp import ccgp
     from neurogeom.measures.decoding import decoding
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.measures.implementable import implementable
     from neurogeom.measures.interference import interference
     from neurogeom.measures.parallelism import parallelism
+    from neurogeom.measures.selectivity import selectivity
     from neurogeom.measures.shattering import shattering
     from neurogeom.measures.similarity import similarity
     from neurogeom.measures.subspaces import subspaces
@@ -51,6 +53,7 @@ _HOME = {
     "SVM": "engine.readouts",
     "across_sessions": "measures.across",
     "across_time": "measures.across",
+    "additive": "linked",
     "ccgp": "measures.ccgp",
     "compare_groups": "groups",
     "condition_means": "activity",
@@ -63,6 +66,7 @@ _HOME = {
     "from_pynapple": "activity",
     "implementable": "measures.implementable",
     "inspect_nwb": "recordings.inspect",
+    "interaction_effect": "linked",
     "interference": "measures.interference",
     "load": "storage",
     "match_to": "engine.matching",
@@ -72,6 +76,7 @@ _HOME = {
     "save": "storage",
     "score": "score",
     "select": "activity",
+    "selectivity": "measures.selectivity",
     "shattering": "measures.shattering",
     "similarity": "measures.similarity",
     "simulate": "simulate",
@@ -90,6 +95,7 @@ __all__ = [
     "__version__",
     "across_sessions",
     "across_time",
+    "additive",
     "ccgp",
     "compare_groups",
     "condition_means",
@@ -102,6 +108,7 @@ __all__ = [
     "from_pynapple",
     "implementable",
     "inspect_nwb",
+    "interaction_effect",
     "interference",
     "load",
     "match_to",
@@ -111,6 +118,7 @@ __all__ = [
     "save",
     "score",
     "select",
+    "selectivity",
     "shattering",
     "similarity",
     "simulate",

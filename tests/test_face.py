@@ -9,10 +9,11 @@ import pytest
 import neurogeom as ng
 
 NAMES = """
-Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time ccgp compare_groups
-condition_means curve decoding dimensionality dpca from_arrays from_dataframe from_pynapple
-implementable inspect_nwb interference load match_to neighbours parallelism read_nwb save score
-select shattering similarity simulate subspaces target_alignment to_dataframe write_nwb
+Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time additive ccgp
+compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
+from_pynapple implementable inspect_nwb interaction_effect interference load match_to neighbours
+parallelism read_nwb save score select selectivity shattering similarity simulate subspaces
+target_alignment to_dataframe write_nwb
 """.split()
 HEAVY = ("torch", "sklearn", "pynwb", "matplotlib", "pandas", "scipy", "numba", "xarray")
 

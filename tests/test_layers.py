@@ -23,6 +23,7 @@ STOREYS = {
     "measures": 5,
     "recordings": 5,
     "groups": 6,
+    "linked": 6,
     "score": 6,
     "simulate": 6,
     "report": 7,

@@ -6,7 +6,8 @@ from made_population import crossed, embedded, gathered, recording
 from made_population import unstructured as random_means
 
 import neurogeom as ng
-from neurogeom.engine.rearranged import additive_part, unstructured, without_interactions
+from neurogeom.engine.rearranged import unstructured, without_interactions
+from neurogeom.formulas.anova import additive_fit
 
 NAMES = ["a", "b", "c"]
 SIGN = 2 * crossed(2, 2, 2) - 1
@@ -28,12 +29,12 @@ def correlated(seed, n_neurons=12, n_trials=8, strength=0.5):
     return x * np.sqrt(1 - strength) + np.sqrt(strength) * shared
 
 
-def test_the_additive_part_is_the_sum_of_marginal_means_when_levels_are_crossed():
+def test_the_additive_fit_is_the_sum_of_marginal_means_when_levels_are_crossed():
     table = crossed(2, 3)
     means = np.random.default_rng(0).standard_normal((6, 4))
     grid = means.reshape(2, 3, 4)
     by_hand = grid.mean(axis=1)[:, None] + grid.mean(axis=0) - grid.mean(axis=(0, 1))
-    np.testing.assert_allclose(additive_part(means, table), by_hand.reshape(6, 4), atol=1e-12)
+    np.testing.assert_allclose(additive_fit(means, table), by_hand.reshape(6, 4), atol=1e-12)
 
 
 def test_residuals_and_main_effects_stay_and_interactions_are_replaced():
@@ -42,9 +43,7 @@ def test_residuals_and_main_effects_stay_and_interactions_are_replaced():
     np.testing.assert_allclose(residuals_of(made), residuals_of(population), atol=1e-12)
     before, after = means_of(population), means_of(made)
     table = design.table
-    np.testing.assert_allclose(
-        additive_part(after, table), additive_part(before, table), atol=1e-12
-    )
+    np.testing.assert_allclose(additive_fit(after, table), additive_fit(before, table), atol=1e-12)
     assert not np.allclose(after, before, atol=0.1)
 
 
@@ -53,7 +52,7 @@ def test_new_interactions_have_the_covariance_of_noise_in_the_means():
     for seed in range(60):
         design, population = gathered(correlated(seed, n_trials=[6, 8, 10, 12] * 2))
         made = without_interactions(population, design.table, np.random.default_rng(seed))
-        new = means_of(made) - additive_part(means_of(made), design.table)
+        new = means_of(made) - additive_fit(means_of(made), design.table)
         covariances.append(new.T @ new)
     covariances = np.array(covariances)
     # 4 of 8 degrees of freedom are interactions; the noise of a mean is that of 1/n trials.

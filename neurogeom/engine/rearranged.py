@@ -8,28 +8,20 @@ neurons, these residuals and their correlations, and these numbers of trials.
 
 import numpy as np
 
+from ..formulas.anova import additive_fit
+
 TINY = np.finfo(float).tiny
-
-
-def additive_part(means, table):
-    """Least-squares sum of main effects, all conditions weighing the same.
-
-    means : (condition, neuron); table : int (condition, variable), level of every variable
-    """
-    columns = [np.ones((len(table), 1))]
-    columns += [(column[:, None] == np.unique(column)).astype(float) for column in table.T]
-    basis = np.concatenate(columns, axis=1)
-    return basis @ (np.linalg.pinv(basis) @ means)
 
 
 def without_interactions(population, table, rng):
     """Interactions of the variables replaced by noise of the size that means of these trials have.
 
-    Neurons recorded together get noise with the correlations of their residuals.
+    table : int (condition, variable), the level of every variable. Neurons recorded together get
+    noise with the correlations of their residuals.
     """
     means = population.moments(population.everything())[0]
     moved = _noise_of_means(population, means, rng) - means
-    return population.shifted(moved - additive_part(moved, table))
+    return population.shifted(moved - additive_fit(moved, table))
 
 
 def unstructured(population, rng):
