@@ -11,7 +11,10 @@ import click
 from neurogeom.cli.options import Bins, Names, Window, columns_of, variables_of
 from neurogeom.cli.output import claim, write_text
 
-MEASURES = ("decoding", "ccgp", "shattering", "parallelism")
+DEFAULT = ("decoding", "ccgp", "shattering", "parallelism")
+FURTHER = ("dimensionality", "dpca", "implementable", "interaction_effect", "interference")
+FURTHER += ("selectivity", "subspaces", "target_alignment")
+MEASURES = DEFAULT + FURTHER
 READOUTS = ("svm", "ridge", "lda", "nearest_mean")
 EMBEDDED = "simulated_cube.nwb"
 # Options that change what is estimated: truth_at_n of a simulated recording holds without them.
@@ -40,7 +43,11 @@ class Remembering(click.Command):
 @click.option("--units", metavar="EXPR", help="Which units, such as \"quality == 'good'\".")
 @click.option("--where", metavar="EXPR", help="Which trials, such as 'correct and not opto'.")
 @click.option("--bin", "bin_width", type=float, metavar="S", help="Score every S seconds apart.")
-@click.option("--measures", type=Names(), help=f"Some of {','.join(MEASURES)}, or all.")
+@click.option(
+    "--measures",
+    type=Names(),
+    help=f"all, or some of {', '.join(MEASURES)}.  [default: the first four]",
+)
 @click.option(
     "--held-out",
     type=click.Choice(["matched", "any", "across"]),
@@ -64,8 +71,9 @@ def score(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     """Score the geometry of one or several recordings (NWB files, one a session).
 
     Prints decoding, cross-condition generalisation (CCGP), parallelism (PS) and shattering
-    dimensionality (SD), each with its null, p and interval, and what they stand on. Without FILE,
-    an embedded simulated recording is scored beside its known truth.
+    dimensionality (SD), each with its null, p and interval, and what they stand on; --measures all
+    adds single neurons, subspaces, dimensionality and demixed components. Without FILE, an embedded
+    simulated recording is scored beside its known truth.
     """
     _check_usage(given)
     inputs = list(files) or [_embedded()]
@@ -140,12 +148,18 @@ def _score(recording, variables, given: dict):
     asked |= _asked(given, "n_resamples", "n_null", "seed", "n_jobs")
     if given["c"] is not None:
         asked["readout"] = ng.SVM(C=given["c"])
-    if given["measures"] and "all" not in given["measures"]:
-        asked["measures"] = tuple(m for m in MEASURES if m in given["measures"])
+    if given["measures"]:
+        chosen = tuple(m for m in MEASURES if m in given["measures"])
+        asked["measures"] = "all" if "all" in given["measures"] else chosen
     with progress_bar() as progress:
-        if progress is not None and "decoding" in asked.get("measures", MEASURES):
+        if progress is not None and "decoding" in _chosen(asked):
             _first_look(recording, variables, asked)
         return ng.score(recording, variables, progress=progress, **asked)
+
+
+def _chosen(asked: dict) -> tuple:
+    named = asked.get("measures", DEFAULT)
+    return MEASURES if named == "all" else named
 
 
 def _first_look(recording, variables, asked: dict) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from inspect import signature
 
 import numpy as np
 import xarray as xr
@@ -10,25 +11,41 @@ from . import activity as container
 from ._version import __version__
 from .design import EMPTY, variable_names
 from .engine.setting import NothingToAsk, setting
+from .linked import interaction_effect
 from .measures.ccgp import ccgp
 from .measures.decoding import decoding
+from .measures.demixed import dpca
+from .measures.dimensionality import dimensionality
+from .measures.implementable import implementable
+from .measures.interference import interference
 from .measures.parallelism import parallelism
+from .measures.selectivity import selectivity
 from .measures.shattering import shattering
+from .measures.subspaces import subspaces
+from .measures.target_alignment import target_alignment
 
+DEFAULT = ("decoding", "ccgp", "shattering", "parallelism")
 MEASURES: dict[str, Callable] = {
     "decoding": decoding,
     "ccgp": ccgp,
     "shattering": shattering,
     "parallelism": parallelism,
+    "dimensionality": dimensionality,
+    "dpca": dpca,
+    "implementable": implementable,
+    "interaction_effect": interaction_effect,
+    "interference": interference,
+    "selectivity": selectivity,
+    "subspaces": subspaces,
+    "target_alignment": target_alignment,
 }
-OWN = {
-    "decoding": {"classes"},
-    "ccgp": {"held_out", "across", "null", "alternative"},
-    "shattering": {"max_dichotomies", "n_references"},
-    "parallelism": {"pairing", "null", "alternative"},
+# What goes by the same name in another sense: nulls other than those of CCGP and parallelism, the
+# folds of dPCA.
+ALONE = {
+    name: {"null"} | ({"n_resamples"} if name == "dpca" else set())
+    for name in MEASURES
+    if name not in ("ccgp", "parallelism")
 }
-RESAMPLED = {"readout", "n_resamples", "n_pseudo"}
-SHARED = {"contrasts", "min_trials", "n_null", "target", "scale", "empty", "seed", "n_jobs"}
 
 
 def score(x, variables, *, measures=None, progress=None, **options) -> xr.DataTree:
@@ -40,17 +57,18 @@ def score(x, variables, *, measures=None, progress=None, **options) -> xr.DataTr
         Sessions of a recording, or the activations of a network.
     variables : list of str, or mapping name -> {level: values}
         Task variables, crossed.
-    measures : sequence of str, optional
-        From "decoding", "ccgp", "shattering" and "parallelism". All by default, less those that the
-        variables leave without a question (``population`` notes them).
+    measures : sequence of str, or "all"; optional
+        By default "decoding", "ccgp", "shattering" and "parallelism". Further ones are
+        "dimensionality", "dpca", "implementable", "interaction_effect", "interference",
+        "selectivity", "subspaces" and "target_alignment". By default and of "all", those that the
+        variables leave without a question are left out (``population`` notes them).
     progress : callable(measure, done), optional
         Told how many surrogates of a measure were done since it was last told.
     **options
-        Keywords of the measures: those that they share (``contrasts``, ``readout``, ``min_trials``,
-        ``n_resamples``, ``n_pseudo``, ``n_null``, ``target``, ``scale``, ``empty``, ``seed``,
-        ``n_jobs``) and their own (``held_out``, ``across``, ``classes``, ``max_dichotomies``,
-        ``n_references``, ``pairing``; ``null`` and ``alternative`` are those of CCGP and
-        parallelism).
+        Keywords of the measures, each passed to those that have it: ``contrasts``, ``readout``,
+        ``min_trials``, ``n_resamples`` (not to dPCA), ``n_pseudo``, ``n_null``, ``target``,
+        ``scale``, ``empty``, ``seed``, ``n_jobs``, ``held_out``, ``between``, ``split_by``, ...;
+        ``null`` and ``alternative`` are those of CCGP and parallelism.
 
     Returns
     -------
@@ -71,15 +89,15 @@ def score(x, variables, *, measures=None, progress=None, **options) -> xr.DataTr
     >>> sorted(tree.children)
     ['ccgp', 'decoding', 'population']
     """
-    named = measures is not None
-    measures = list(MEASURES) if measures is None else measures
+    named = measures not in (None, "all")
+    measures = DEFAULT if measures is None else MEASURES if measures == "all" else measures
     measures = [measures] if isinstance(measures, str) else list(measures)
     unknown = [m for m in measures if m not in MEASURES]
     if unknown or not measures:
         raise ValueError(
             f"measure {unknown[0] if unknown else ''!r} is unknown; choose from {sorted(MEASURES)}"
         )
-    allowed = SHARED | RESAMPLED | set().union(*OWN.values())
+    allowed = set().union(*map(_options, MEASURES))
     if wrong := sorted(set(options) - allowed):
         raise TypeError(f"score has no option {wrong[0]!r}; choose from {sorted(allowed)}")
     sessions = container.sessions(x)
@@ -90,7 +108,7 @@ def score(x, variables, *, measures=None, progress=None, **options) -> xr.DataTr
     }
     started = time.monotonic()
     for name in measures:
-        own = SHARED | OWN[name] | (set() if name == "parallelism" else RESAMPLED)
+        own = _options(name)
         given = {k: v for k, v in options.items() if k in own} | _told(name, progress)
         try:
             groups[name] = MEASURES[name](sessions, variables, **given)
@@ -108,6 +126,12 @@ def score(x, variables, *, measures=None, progress=None, **options) -> xr.DataTr
 
 
 SETTING = {"contrasts", "min_trials", "empty"}
+
+
+def _options(name):
+    """Keywords of a measure that score passes on."""
+    known = set(signature(MEASURES[name]).parameters) - {"x", "variables", "progress"}
+    return known - ALONE.get(name, set())
 
 
 def _told(name, progress):

@@ -154,9 +154,11 @@ def test_options_reach_the_public_face_under_their_names(invoke, scored):
 
 
 def test_what_is_not_asked_is_left_to_the_defaults_of_the_face(invoke, scored):
-    invoke("score", scored["file"], "--variables", "rule", "--measures", "all")
+    invoke("score", scored["file"], "--variables", "rule")
     expected = {"variables": ["rule"], "seed": 0, "n_jobs": 1, "progress": None}
     assert scored["score"] == expected
+    invoke("score", scored["file"], "--variables", "rule", "--measures", "all")
+    assert scored["score"] == expected | {"measures": "all"}
 
 
 # --- what comes out -------------------------------------------------------------------------------

@@ -157,7 +157,8 @@ def test_several_numbers_of_one_measure_are_a_block_with_what_places_them():
     assert [w for line in block if "estimate" in line for w in line.split()] == heads
     expected = "rule | cue_shape corrected cosine 0.250 0.100 0.000 0.900 1.000 1.000".split()
     assert _cells(text, "rule | cue_shape") == expected
-    assert "no subspaces of plane_angle of rule | response: two conditions span no plane" in text
+    reason = "plane_angle of rule | response: two conditions span no plane"
+    assert f"no subspaces of plane_angle of rule | cue_shape, {reason}" in text
     assert "subspaces: null: signs flipped, 3 surrogates" in text
 
 

@@ -283,3 +283,43 @@ def test_the_null_and_its_side_can_be_named():
     for name in ("ccgp", "parallelism"):
         assert set(tree[name].null_method.values) == {"random geometry, isotropic"}
         assert tree[name].attrs["alternative"] == "greater"
+
+
+# --- the whole portrait -------------------------------------------------------------------------
+
+
+def test_all_measures_make_one_tree_that_is_written_and_read(tmp_path):
+    from neurogeom.report.table import table
+    from neurogeom.report.tidy import to_json
+    from neurogeom.score import MEASURES
+
+    tree = ng.score(one(12), NAMES, measures="all", readout="nearest_mean", n_additive=3,
+                    n_splits=2, **{**QUICK, "n_null": 99})  # fmt: skip
+    assert set(tree.children) == {"population", *MEASURES}
+    rows = ng.to_dataframe(tree)
+    assert set(rows.measure) == set(MEASURES)
+    ng.save(tree, tmp_path / "all.nc")
+    again = ng.load(tmp_path / "all.nc")
+    for name in MEASURES:
+        xr.testing.assert_equal(again[name].estimate, tree[name].estimate)
+    to_json(tree)
+    text = table(tree)
+    for name in MEASURES:
+        assert (
+            name.replace("ccgp", "CCGP").replace("parallelism", "PS").replace("shattering", "SD")
+            in text
+        )
+
+
+def test_two_conditions_leave_most_measures_without_a_question_and_say_so():
+    tree = ng.score(recording(unstructured(2, 6, 0), 8), ["a"], measures="all", **QUICK)
+    assert "decoding" in tree.children
+    assert {"ccgp", "dimensionality", "interaction_effect"}.isdisjoint(tree.children)
+    assert any(n.startswith("no dimensionality: two conditions") for n in tree["population"].notes)
+
+
+def test_an_option_goes_to_the_measures_that_have_it_alone():
+    tree = ng.score(one(), NAMES, measures=["dpca", "decoding"], **QUICK)
+    assert tree["decoding"].attrs["n_resamples"] == 4
+    with pytest.raises(TypeError, match="score has no option 'spread'"):
+        ng.score(one(), NAMES, spread=1)

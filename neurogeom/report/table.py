@@ -4,6 +4,7 @@ import numpy as np
 
 from neurogeom.report.tidy import estimates, measures_of
 
+_NONE = "none: "  # how a null_method begins where none could be drawn
 _SHORT = {"decoding": "decoding", "ccgp": "CCGP", "parallelism": "PS", "shattering": "SD"}
 
 
@@ -144,7 +145,7 @@ def _lines(found, truth):
 def _quantities(found):
     """A block of one measure: a line for each of its numbers, of each pair or level."""
     columns = {
-        "": ("l", lambda r: r["label"]),
+        "": ("l", lambda r: r["label"] or r["variable"]),
         "time (s)": ("r", lambda r: _number(r["time"])),
         found[0]["measure"]: ("l", lambda r: r["quantity"].replace("_", " ")),
         "estimate": ("r", lambda r: _number(r["value"])),
@@ -217,7 +218,7 @@ def _nulls(tree):
         draws = ds.sizes.get("surrogate", 0)
         chance = ds.attrs.get("chance")
         words = [_null_method(ds), count(draws, "surrogate")] if draws else ["no null was drawn"]
-        words += [] if chance is None else [f"chance {chance:g}"]
+        words += [] if chance is None or not np.isfinite(chance) else [f"chance {chance:g}"]
         yield f"{_SHORT.get(name, name)}: {', '.join(w for w in words if w)}"
         if "p_if_independent" in ds and "time" not in ds["p_if_independent"].dims:
             beside = (
@@ -233,8 +234,10 @@ def _nulls(tree):
 def _null_method(ds):
     if "null_method" not in ds:
         return f"null: {ds.attrs['null_method']}" if ds.attrs.get("null_method") else ""
-    methods = [str(m) for m in ds["null_method"].values.ravel() if str(m)]
-    return f"null: {', '.join(dict.fromkeys(methods))}" if methods else ""
+    methods = list(dict.fromkeys(str(m) for m in ds["null_method"].values.ravel() if str(m)))
+    drawn = [m for m in methods if not m.startswith(_NONE)]
+    missing = [f"no null for some: {m.removeprefix(_NONE)}" for m in methods if m not in drawn]
+    return "; ".join([f"null: {', '.join(drawn)}"] * bool(drawn) + missing)
 
 
 def _targets(tree):
@@ -276,14 +279,25 @@ def _cost(tree):
 
 def _not_estimated(tree):
     for name, ds in measures_of(tree).items():
-        for variable, reason in dict(ds.attrs.get("reasons") or {}).items():
-            of = f" of {variable}" if variable else ""
-            yield f"no {_SHORT.get(name, name)}{of}: {reason}"
+        short = _SHORT.get(name, name)
+        for of, reason in _by_reason(ds.attrs.get("reasons")):
+            yield f"no {short}{of}: {reason}"
         estimated = _estimated(ds)
-        for variable, reason in dict(ds.attrs.get("interval_reasons") or {}).items():
-            if estimated.get(variable, True):
-                of = f" of {variable}" if variable else ""
-                yield f"no interval for the {_SHORT.get(name, name)}{of}: {reason}"
+        refused = dict(ds.attrs.get("interval_reasons") or {})
+        refused = {k: v for k, v in refused.items() if estimated.get(k, True)}
+        for of, reason in _by_reason(refused):
+            yield f"no interval for the {short}{of}: {reason}"
+
+
+def _by_reason(reasons, most=3):
+    """What has the same reason, in words, and the reason."""
+    names: dict = {}
+    for name, reason in dict(reasons or {}).items():
+        names.setdefault(reason, []).append(name)
+    for reason, found in names.items():
+        more = f" and {len(found) - most} more" if len(found) > most else ""
+        listed = ", ".join(found[:most])
+        yield (f" of {listed}{more}" if listed else ""), reason
 
 
 def _estimated(ds):
