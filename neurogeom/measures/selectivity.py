@@ -62,8 +62,9 @@ def selectivity(
     (:mod:`neurogeom.formulas.anova`), and a class: *nonlinear mixed* where the test of all
     interactions together is significant; else *linear mixed* with two or more main effects, *pure*
     with one, *none*. Significant means q <= ``alpha``, by Benjamini and Hochberg over all neurons,
-    each test on its own. Shares of classes depend on the number of trials: report them with the
-    effect sizes. The nonlinear index does not,
+    each test on its own: with N neurons of which k are at the least p-value no q is below
+    N / (k (n_null + 1)), so few surrogates find nothing. Shares of classes depend on the number of
+    trials: report them with the effect sizes. The nonlinear index does not,
 
     .. math:: \mathrm{NLI} = \frac{\sum_i \sum_{\phi\ \mathrm{interaction}} V_{\phi i}}
         {\sum_i \sum_\phi V_{\phi i}}
