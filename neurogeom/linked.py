@@ -166,7 +166,7 @@ def interaction_effect(
         raise NothingToAsk("one variable alone has no interactions; name another variable")
     options = {
         "readout": readout, "min_trials": min_trials, "n_resamples": n_resamples,
-        "n_pseudo": n_pseudo, "n_null": 0, "scale": scale, "n_jobs": n_jobs,
+        "n_pseudo": n_pseudo, "n_null": 0, "target": "none", "scale": scale, "n_jobs": n_jobs,
     }  # fmt: skip
     own = _geometry(x, variables, held_out, seed, options)
     drawn = []
