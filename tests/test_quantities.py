@@ -117,3 +117,13 @@ def test_a_result_with_several_numbers_survives_a_file(tmp_path):
     tree = xr.DataTree.from_dict({"dimensionality": found})
     save(tree, tmp_path / "score.nc")
     xr.testing.assert_identical(load(tmp_path / "score.nc")["dimensionality"].to_dataset(), found)
+
+
+def test_a_quantity_with_fewer_surrogates_is_corrected_among_its_own():
+    rng = np.random.default_rng(0)
+    many, few = rng.standard_normal(99), rng.standard_normal(19)
+    both = [Quantity("many", 5.0, "", null=many), Quantity("few", 5.0, "", null=few)]
+    found = packed(both, n_null=99)
+    np.testing.assert_allclose(found.p_corrected, found.p_value)
+    several = packed({"one": both, "other": both}, n_null=99)
+    np.testing.assert_allclose(several.p_corrected.sel(quantity="few"), 0.1)

@@ -59,3 +59,19 @@ def max_statistic(observed, null, axis=-1, *, at_least=0.0):
     k = ((largest[1:] >= z[0] - 1e-9) | np.isnan(null)).sum(axis=0)
     p = np.maximum((1.0 + k) / len(together), at_least)
     return np.where(np.isfinite(observed), p, np.nan)
+
+
+def of_each(observed, null, dim, *, at_least):
+    """:func:`max_statistic` of each quantity on its own, ``dim`` being their axis in ``observed``.
+
+    Quantities may have drawn fewer surrogates than others: those that none has are left out.
+    """
+    found = np.empty(np.shape(observed))
+    for j in range(found.shape[dim]):
+        own, drawn = np.take(observed, j, dim), np.take(null, j, dim + 1)
+        n = np.flatnonzero(np.isfinite(drawn).reshape(len(drawn), -1).any(axis=1)).max(initial=-1)
+        p = max_statistic(
+            own, drawn[: n + 1], tuple(range(own.ndim)), at_least=np.take(at_least, j, dim)
+        )
+        found[(slice(None),) * dim + (j,)] = p
+    return found

@@ -12,7 +12,7 @@ import xarray as xr
 
 from . import intervals
 from .intervals import Interval, refused
-from .multiplicity import max_statistic, rank_p
+from .multiplicity import of_each, rank_p
 
 NUMBERS = ("estimate", "naive", "chance", "least", "most", "ceiling")
 WORDS = ("direction", "null_method", "reason")
@@ -102,7 +102,7 @@ def _add_tests(result, table, dims, at, n_null):
                 null[: len(q.null), i, j] = q.null
     p = np.array([[q.p_value for q in row] for row in table])
     tested = np.where(np.isfinite(p), [[q.tested for q in row] for row in table], np.nan)
-    corrected = max_statistic(tested, null, axis=0, at_least=p)
+    corrected = of_each(tested, null, 1, at_least=p)
     result["statistic"] = (*dims, "quantity"), tested[at]
     result["null"] = ("surrogate", *dims, "quantity"), null[:, at]
     result["p_value"] = (*dims, "quantity"), p[at]

@@ -14,7 +14,7 @@ from ..design import Design, conditions
 from . import readouts
 from .block_shuffle import label_shuffle
 from .experiment import Draws
-from .multiplicity import max_statistic
+from .multiplicity import max_statistic, of_each
 from .population import Population, population
 from .resampling import n_pseudo_trials, resamples
 
@@ -204,8 +204,10 @@ def _joined(windows, time):
             result["null"].transpose("surrogate", *dims).values,
             result["p_value"].transpose(*dims).values,
         )
-        # Several numbers of one measure are not held against one another.
-        axes = tuple(i for i, dim in enumerate(dims) if dim != "quantity")
-        corrected = max_statistic(observed.values, null, axis=axes, at_least=p)
+        if "quantity" in dims:  # several numbers of one measure are not held against one another
+            corrected = of_each(observed.values, null, dims.index("quantity"), at_least=p)
+        else:
+            axes = tuple(range(len(dims)))
+            corrected = max_statistic(observed.values, null, axis=axes, at_least=p)
         result["p_corrected"] = (dims, corrected)
     return result
