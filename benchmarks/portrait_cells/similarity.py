@@ -33,7 +33,9 @@ def compared(number, *, shared=0, n_neurons=40, n_trials=5, truth=NAN, same_tria
         a, b = a + noise, b + noise
     else:
         a, b = (recorded(rng, m, n_trials, s) for m, s in zip(populations, "xy", strict=True))
-    found = ng.similarity(a, b, ["a", "b"], n_null=199, n_splits=4, seed=number)
+    found = ng.similarity(
+        a, b, ["a", "b"], n_null=199, n_splits=4, min_trials=n_trials, seed=number
+    )
     answers = {}
     for q in found["quantity"].values:
         one = found.sel(quantity=q)
