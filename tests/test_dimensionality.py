@@ -239,3 +239,12 @@ def test_errors_say_what_is_wrong_and_what_to_do(options, message):
 def test_two_conditions_leave_no_question():
     with pytest.raises(ValueError, match="two conditions span one dimension"):
         dimensionality(recording(unstructured(2, 5, 0), 8), ["a"], **PLAIN)
+
+
+def test_two_trials_of_sampled_stimuli_are_enough_for_an_interval_over_stimuli_and_neurons():
+    x, variables = stimuli(40, 60, 8, 2, 2.0, 0)
+    found = dimensionality(x, variables, min_trials=2, n_splits=1, **PLAIN)
+    low, high = found.interval.sel(quantity="participation_ratio").values
+    assert low < value(found, "participation_ratio") < high
+    refused = dimensionality(cube(60, 2), NAMES, min_trials=2, n_splits=1, **PLAIN)
+    assert np.isnan(refused.interval.sel(quantity="participation_ratio")).all()

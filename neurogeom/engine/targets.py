@@ -92,7 +92,7 @@ def _population(p):
     if not p.real_trials and p.n_units < p.n_neurons:
         reason = "neurons that share part of their trials have no interval whose coverage is known"
         return Aim("population", reason=reason)
-    if p.real_trials and _fewest_blocks(p) < MIN_BLOCKS:
+    if p.real_trials and p.has_blocks and _fewest_blocks(p) < MIN_BLOCKS:
         return Aim("population", reason=_BLOCKS)
     text = f"a new sample of {p.n_neurons} neurons, recorded the same way"
     return Aim("population", text, np.arange(p.n_neurons))
@@ -102,7 +102,7 @@ def _recording(p):
     if not p.real_trials:
         reason = "trials of a pseudo-population have no interval whose coverage is known"
         return Aim("recording", reason=reason)
-    if _fewest_blocks(p) < MIN_BLOCKS:
+    if p.has_blocks and _fewest_blocks(p) < MIN_BLOCKS:
         return Aim("recording", reason=_BLOCKS)
     return Aim("recording", "new trials of these neurons, as many as here")
 
