@@ -46,7 +46,9 @@ def dimensionality(
       condition means, numerator and denominator each estimated without bias from products of
       disjoint sets of trials (four where conditions are fixed, two where stimuli are sampled).
       ``naive``: of the means at face value; ``ceiling``: conditions - 1, or the number of neurons.
-      NaN where less than 0.15 of the variance of the means is signal.
+      NaN where less than 0.15 of the variance of the means is signal. Its interval covers 0.98 to
+      0.99 for fixed conditions; over sampled stimuli and neurons it is too wide (1.00 of 100 data
+      sets), since noise has a part in the jackknife of either.
     - ``shared_dimensionality``: factors that hold 95 % of the variance that neurons share, signal
       and noise alike, in a factor analysis of single trials with the number of factors that
       predicts held-out trials best (Williamson et al. 2016, PLoS Comput Biol 12:e1005141).
