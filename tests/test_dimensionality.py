@@ -189,7 +189,7 @@ def test_over_time_it_is_that_of_each_window():
 @pytest.mark.parametrize(
     ("x", "quantity", "reason"),
     [
-        (recording(np.zeros((8, 20)), 8), "participation_ratio", "trial noise exceeds the signal"),
+        (recording(np.zeros((8, 30)), 8), "participation_ratio", "reliability 0.01"),
         (cube(20, 2), "participation_ratio", "4 sets that share none of them are needed"),
         (cube(20, 8), "power_law_exponent", "7 ranks are too few for a power law"),
         (cube(20, 8), "twonn", "8 different points are fewer than the 50 needed"),
