@@ -74,12 +74,12 @@ def crossnobis(means, precision=None):
     n_folds = means.shape[-3]
     if n_folds < 2:
         raise ValueError("crossnobis distances need the means of two folds or more")
-    total = within = 0
+    root, total, within = _root(precision, means.shape[-1]), 0, 0
     for fold in np.moveaxis(means, -3, 0):  # one at a time stays in the cache
-        fold = _centred(fold)
-        within = within + _gram(fold, precision)
+        fold = _times(_centred(fold), root)
+        within = within + _gram(fold)
         total = total + fold
-    across = _gram(total, precision) - within
+    across = _gram(total) - within
     return _distances(across) / (n_folds * (n_folds - 1) * means.shape[-1])
 
 
@@ -94,7 +94,8 @@ def naive_distances(means, precision=None):
     array([ 2.,  8., 10.])
     """
     means = _centred(_checked(means, "(..., condition, neuron)", 2))
-    return _distances(_gram(means, precision)) / means.shape[-1]
+    n = means.shape[-1]
+    return _distances(_gram(_times(means, _root(precision, n)))) / n
 
 
 def relabelled(distances, order):
@@ -272,18 +273,41 @@ def _centred(means):
     return means - means.mean(axis=-2, keepdims=True)
 
 
-def _gram(means, precision):
-    """Inner products of conditions (..., condition, condition), weighted by the precision."""
-    weighted = means
-    if precision is not None:
-        precision, n = np.asarray(precision, dtype=float), means.shape[-1]
-        if precision.shape not in ((n,), (n, n)):
-            raise ValueError(f"a precision of shape {precision.shape} does not fit {n} neurons")
-        if precision.ndim == 1:
-            weighted = means * precision
-        else:  # one large product
-            weighted = (means.reshape(-1, n) @ precision).reshape(means.shape)
-    return means @ np.swapaxes(weighted, -1, -2)
+def _root(precision, n):
+    """What means are multiplied by, so that the precision becomes the identity; None, 1 or 2 dims.
+
+    A triangular root where there is one: half of the products with it need not be made.
+    """
+    if precision is None:
+        return None
+    precision = np.asarray(precision, dtype=float)
+    if precision.shape not in ((n,), (n, n)):
+        raise ValueError(f"a precision of shape {precision.shape} does not fit {n} neurons")
+    if precision.ndim == 1:
+        return np.sqrt(precision)
+    try:
+        return np.asfortranarray(np.linalg.cholesky((precision + precision.T) / 2))
+    except np.linalg.LinAlgError:  # of a covariance that is singular
+        value, axes = np.linalg.eigh((precision + precision.T) / 2)
+        return axes * np.sqrt(np.maximum(value, 0.0))
+
+
+def _times(means, root):
+    """Means (..., neuron) times a root of the precision."""
+    if root is None or root.ndim == 1:
+        return means if root is None else means * root
+    n = means.shape[-1]
+    rows = np.ascontiguousarray(means).reshape(-1, n)
+    if np.isfortran(root):
+        from scipy.linalg.blas import dtrmm
+
+        return dtrmm(1.0, root, rows.T, lower=1, trans_a=1).T.reshape(means.shape)
+    return (rows @ root).reshape(means.shape)
+
+
+def _gram(means):
+    """Inner products of conditions (..., condition, condition)."""
+    return means @ np.swapaxes(means, -1, -2)
 
 
 def _distances(gram):
