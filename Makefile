@@ -24,11 +24,11 @@ $(VENV)/.stamp-core: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-core
-	@$(PIP) install -q -e '.[test]'
+	@$(PIP) install -q -e '.[test,networks]'
 	@touch $@
 
 $(VENV)/.stamp-peers: $(VENV)/.stamp-test
-	@$(PIP) install -q -e '.[test,peers]'
+	@$(PIP) install -q -e '.[test,networks,peers]'
 	@touch $@
 
 ## make install      the package in .venv (EXTRAS=networks,cluster,docs adds to it; torch is pinned)

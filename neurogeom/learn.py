@@ -1,0 +1,359 @@
+"""The one training loop: several small networks as one tensor, stopped, kept, restarted exactly.
+
+A module may hold several networks, whose parameters have a leading ``net`` axis; its losses are one
+number a net, their sum is descended, and no net feels another. Networks and sparse dictionaries
+learn by the same loop.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .tensors import load_tensors, save_tensors
+
+RATES = ("constant", "one_cycle")
+OPTIMIZERS = ("adam", "sgd")
+WARM = 0.3  # share of the steps in which a one-cycle rate rises
+
+
+def lazy_torch():
+    """Torch, or one sentence where it is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            "networks need torch, which is not installed: pip install 'neurogeom[networks]'"
+        ) from error
+    return torch
+
+
+def device_of(name: str | None) -> str:
+    """The device asked for, or the best there is."""
+    torch = lazy_torch()
+    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def one_thread():
+    """Small networks: threads cost more than they give, and sums keep their order."""
+    torch = lazy_torch()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass
+class Fit:
+    """What a run of the loop leaves behind.
+
+    history : {name: array (net, evaluation)}, NaN after a net stopped; at : steps of these
+    kept : {step: state dict}; steps : steps each net was trained for
+    stopped : why, one text a net; seconds : wall time
+    """
+
+    history: dict[str, np.ndarray]
+    at: np.ndarray
+    kept: dict[int, dict] = field(default_factory=dict)
+    steps: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    stopped: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def fit(
+    module,
+    batch_at: Callable[[int], Any],
+    loss: Callable,
+    *,
+    steps: int,
+    lr: float = 1e-3,
+    rate: str = "constant",
+    optimizer: str = "adam",
+    weight_decay: float = 0.0,
+    clip: float | None = None,
+    evaluate: Callable[[int], Mapping[str, np.ndarray]] | None = None,
+    every: int = 100,
+    stop: Callable[[Mapping[str, np.ndarray]], np.ndarray] | None = None,
+    keep: Sequence[int] = (),
+    checkpoint: str | Path | None = None,
+    about: Mapping[str, Any] | None = None,
+    progress: Callable[[int, Mapping], None] | None = None,
+) -> Fit:
+    """Descend the losses of a module, which is changed in place.
+
+    Parameters
+    ----------
+    module : torch module
+        Trained where its parameters require a gradient. ``n_nets``, ``net_state(i)``,
+        ``load_net_state(i, state)`` and ``clip_(norm)`` where it holds several networks.
+    batch_at : callable(step) -> batch
+        Depends on the step alone, so that a run goes on from a checkpoint as if never interrupted.
+    loss : callable(module, batch) -> tensor (net,)
+    steps : int
+    lr, rate : float, {"constant", "one_cycle"}
+        A one-cycle rate rises from lr/25 over the first 30 % and falls to lr/1e5 by cosines.
+    optimizer : {"adam", "sgd"}
+    weight_decay : float
+        Coupled: the gradient of ``weight_decay / 2 * |parameters|^2``.
+    clip : float, optional
+        Largest norm of the gradient of each net.
+    evaluate, every, stop
+        ``evaluate(step)`` gives one number a net and name, every so many steps and at the end;
+        ``stop`` of these says which nets are done: their state is kept as it was then.
+    keep : sequence of int
+        Steps at which the state is kept, before the step is made; 0 is the start.
+    checkpoint : path, optional
+        Written at every evaluation; a run that finds it goes on from there.
+    about : mapping, optional
+        What must agree between a checkpoint and the run that goes on from it.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError
+        An option is unknown, nothing can be trained, a checkpoint is of another run.
+
+    Notes
+    -----
+    A loss that is not finite ends the run: the parameters go back to the last that gave a finite
+    loss, and a warning says at which step and in which net.
+    """
+    torch = lazy_torch()
+    _check(steps, rate, optimizer, every)
+    n_nets = int(getattr(module, "n_nets", 1))
+    trained = [p for p in module.parameters() if p.requires_grad]
+    if not trained:
+        raise ValueError("no parameter of this network can be trained; unfreeze one")
+    steps_of = torch.optim.Adam if optimizer == "adam" else torch.optim.SGD
+    descent = steps_of(trained, lr=lr, weight_decay=weight_decay)
+    run = _Run(module, descent, n_nets, set(keep) | {0} if keep else set())
+    first = run.resume(checkpoint, about or {}) if checkpoint else 0
+    good = [p.detach().clone() for p in trained]
+    started = time.monotonic()
+    step = first
+    for step in range(first, steps):
+        run.keep(step)
+        batch = batch_at(step)
+        descent.zero_grad(set_to_none=True)
+        each = loss(module, batch)
+        total = each.sum()
+        if not math.isfinite(float(total.detach())):
+            _copy(torch, trained, good)
+            run.diverged(each, step)
+            break
+        total.backward()
+        if clip is not None:
+            _clip(torch, module, trained, clip)
+        _copy(torch, good, trained)
+        for group in descent.param_groups:
+            group["lr"] = lr * factor(rate, step, steps)
+        descent.step()
+        done = step + 1
+        if done % every == 0 or done == steps:
+            run.note(done, each, evaluate, stop)
+            if progress is not None:
+                progress(done, run.last)
+            if checkpoint:
+                run.save(checkpoint, about or {}, done)
+            if run.all_done:
+                break
+    run.finish(steps)
+    return Fit(
+        history={k: np.array(v).T for k, v in run.history.items()},
+        at=np.array(run.at, int),
+        kept=run.kept,
+        steps=run.steps,
+        stopped=run.stopped,
+        seconds=time.monotonic() - started,
+    )
+
+
+def factor(rate: str, step: int, steps: int) -> float:
+    """The learning rate of a step as a share of the largest.
+
+    Examples
+    --------
+    >>> [round(factor("one_cycle", s, 100), 2) for s in (0, 15, 30, 65, 99)]
+    [0.04, 0.52, 1.0, 0.5, 0.0]
+    """
+    if rate == "constant":
+        return 1.0
+    rise = max(1.0, WARM * steps)
+    if step < rise:
+        low, high, share = 1 / 25, 1.0, step / rise
+    else:
+        low, high, share = 1.0, 1e-5, (step - rise) / max(1.0, steps - rise)
+    return low + (high - low) * (1 - math.cos(math.pi * share)) / 2
+
+
+def _check(steps, rate, optimizer, every):
+    if steps < 0 or every < 1:
+        raise ValueError(
+            f"steps={steps}, every={every}: ask for 0 or more steps, evaluated every 1"
+        )
+    if rate not in RATES:
+        raise ValueError(f"rate={rate!r} is unknown; choose from {list(RATES)}")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer={optimizer!r} is unknown; choose from {list(OPTIMIZERS)}")
+
+
+def _copy(torch, into, values):
+    with torch.no_grad():
+        torch._foreach_copy_(into, values)
+
+
+def _clip(torch, module, trained, norm):
+    own = getattr(module, "clip_", None)
+    if own is not None:
+        own(norm)
+    else:
+        torch.nn.utils.clip_grad_norm_(trained, norm)
+
+
+class _Run:
+    """What is remembered while the loop goes on."""
+
+    def __init__(self, module, descent, n_nets, keep):
+        self.module, self.descent, self.n_nets, self.keep_at = module, descent, n_nets, keep
+        self.history: dict[str, list] = {}
+        self.at: list[int] = []
+        self.kept: dict[int, dict] = {}
+        self.done: dict[int, dict] = {}  # net -> its state when it was done
+        self.steps = np.zeros(n_nets, int)
+        self.stopped = [""] * n_nets
+        self.last: dict[str, np.ndarray] = {}
+
+    @property
+    def all_done(self):
+        return len(self.done) == self.n_nets
+
+    def keep(self, step):
+        if step in self.keep_at:
+            self.kept[step] = self.whole()
+
+    def whole(self):
+        """The state of all nets, those that are done as they were then."""
+        state = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
+        for i, own in self.done.items():
+            for name, value in own.items():
+                state[name][i] = value
+        return state
+
+    def note(self, step, losses, evaluate, stop):
+        found = {"loss": losses.detach().cpu().numpy().astype(float)}
+        if evaluate is not None:
+            found |= {k: np.asarray(v, float) for k, v in evaluate(step).items()}
+        self.last = found
+        past = list(self.done)
+        for name, values in found.items():
+            values = values.copy()
+            values[past] = np.nan
+            self.history.setdefault(name, []).append(values)
+        self.at.append(step)
+        self.steps[[i for i in range(self.n_nets) if i not in self.done]] = step
+        for i in np.flatnonzero(stop(found)) if stop is not None else ():
+            if i not in self.done:
+                self.done[int(i)] = self.net_state(int(i))
+                self.stopped[i] = f"reached the goal by step {step}"
+
+    def net_state(self, i):
+        own = getattr(self.module, "net_state", None)
+        if own is not None:
+            return own(i)
+        return {k: v.detach().clone() for k, v in self.module.state_dict().items()}
+
+    def diverged(self, losses, step):
+        bad = np.flatnonzero(~np.isfinite(losses.detach().cpu().numpy()))
+        text = (
+            f"the loss of net {bad[0]} is not finite at step {step}; training stopped there and "
+            "the last good state was kept: lower lr or clip the gradient"
+        )
+        warnings.warn(text, stacklevel=3)
+        for i in range(self.n_nets):
+            if i not in self.done:
+                self.stopped[i] = text
+                self.steps[i] = max(0, step - 1)
+
+    def finish(self, steps):
+        for i, own in self.done.items():
+            if hasattr(self.module, "load_net_state"):
+                self.module.load_net_state(i, own)
+            else:
+                self.module.load_state_dict(own)
+        for i in range(self.n_nets):
+            self.stopped[i] = self.stopped[i] or f"trained for {self.steps[i]} steps"
+        self.keep(steps)
+
+    def save(self, path, about, step):
+        tensors = {f"module/{k}": v for k, v in self.module.state_dict().items()}
+        slots = self.descent.state_dict()["state"]
+        for index, slot in slots.items():
+            tensors |= {f"optimizer/{index}/{k}": v for k, v in slot.items()}
+        for at, state in self.kept.items():
+            tensors |= {f"kept/{at}/{k}": v for k, v in state.items()}
+        for i, own in self.done.items():
+            tensors |= {f"done/{i}/{k}": v for k, v in own.items()}
+        notes = {
+            "about": dict(about),
+            "step": step,
+            "at": self.at,
+            "history": {k: np.array(v).tolist() for k, v in self.history.items()},
+            "steps": self.steps.tolist(),
+            "stopped": self.stopped,
+        }
+        save_tensors(path, tensors, notes, overwrite=True)
+
+    def resume(self, path, about):
+        """The step to go on with: that of the checkpoint, or 0 where there is none."""
+        if not Path(path).with_suffix(".safetensors").exists():
+            return 0
+        tensors, notes = load_tensors(path)
+        if notes.get("about") != dict(about):
+            raise ValueError(
+                f"checkpoint {path} is of another run ({_difference(notes.get('about'), about)}); "
+                "name another file or repeat that run"
+            )
+        self.module.load_state_dict(_part(tensors, "module"))
+        state = self.descent.state_dict()
+        slots: dict[int, dict] = {}
+        for name, value in _part(tensors, "optimizer").items():
+            index, key = name.split("/")
+            slots.setdefault(int(index), {})[key] = value
+        self.descent.load_state_dict({**state, "state": slots})
+        for name, value in _part(tensors, "kept").items():
+            at, key = name.split("/", 1)
+            self.kept.setdefault(int(at), {})[key] = value
+        for name, value in _part(tensors, "done").items():
+            i, key = name.split("/", 1)
+            self.done.setdefault(int(i), {})[key] = value
+        self.at = list(notes["at"])
+        self.history = {k: [np.array(v, float) for v in rows] for k, rows in
+                        notes["history"].items()}  # fmt: skip
+        self.steps, self.stopped = np.array(notes["steps"], int), list(notes["stopped"])
+        return notes["step"] if not self.all_done else 10**12
+
+
+def _part(tensors, name):
+    return {k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")}
+
+
+def _difference(found, wanted):
+    found, wanted = dict(found or {}), dict(wanted)
+    for key in sorted(set(found) | set(wanted)):
+        if found.get(key) != wanted.get(key):
+            return f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} here"
+    return "nothing is known of it"

@@ -1,0 +1,218 @@
+"""Architectures as small frozen settings: each builds one network a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from . import activations
+
+KEY = 41  # of random streams
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What all have: a fixed random encoder before (widths, or None), and a linear readout.
+
+    encoder : widths of a fixed random ReLU network on the inputs; the channels that the task calls
+    passing (a fixation cue) go by it.
+    train_readout : False keeps the readout as it was drawn.
+    """
+
+    encoder: tuple[int, ...] | None = None
+    train_readout: bool = True
+
+    def build(self, n_in: int, n_out: int, *, seeds: Sequence[int] = (0,), passing: int = 0):
+        """A torch module of one net a seed.
+
+        Parameters
+        ----------
+        n_in, n_out : int
+            Channels of the task's inputs and outputs.
+        seeds : sequence of int
+            A net with one seed is the same whatever others are built beside it.
+        passing : int
+            First channels that go by the encoder.
+
+        Returns
+        -------
+        torch.nn.Module (``n_nets``, ``member``): (trial, step, channel) or (net, trial, step,
+        channel) to (net, trial, step, output).
+        """
+        from .modules import Encoder, Network
+
+        streams = [generator(seed, 0) for seed in seeds]
+        encoder, shape = None, (n_in, n_out, passing)
+        if self.encoder:
+            encoder = Encoder(n_in, self.encoder, passing, streams)
+            n_in = passing + self.encoder[-1]
+        core, width = self.core(n_in, streams)
+        module = Network(
+            core,
+            width,
+            n_out,
+            streams,
+            encoder=encoder,
+            train_readout=self.train_readout,
+            init=getattr(self, "init", "torch"),
+        )
+        module.architecture, module.seeds, module.shape = self, tuple(map(int, seeds)), shape
+        return module
+
+    def core(self, n_in, streams):
+        """The trained part, and how many units the readout sees."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """Name and settings."""
+        return {"name": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class MLP(Architecture):
+    """Layers of `hidden` units, each step by itself. init "normal": all of N(0, 1 / inputs)."""
+
+    hidden: tuple[int, ...] = (128,)
+    activation: str = "relu"
+    init: str = "torch"
+
+    def core(self, n_in, streams):
+        """Layers."""
+        from .modules import Perceptron
+
+        _known(self.activation)
+        return Perceptron(n_in, self.hidden, streams, self.activation, self.init), self.hidden[-1]
+
+
+@dataclass(frozen=True)
+class RNN(Architecture):
+    """Rate RNN; alpha = dt / tau, 1 for a plain one; noise: sd a step and unit while it learns."""
+
+    hidden: int = 64
+    activation: str = "relu"
+    alpha: float = 1.0
+    leaky: bool = True
+    noise: float = 0.0
+
+    def core(self, n_in, streams):
+        """One recurrent layer."""
+        from .recurrent import RateCore
+
+        _known(self.activation)
+        options = {"activation": self.activation, "alpha": self.alpha, "leaky": self.leaky}
+        return RateCore(n_in, self.hidden, streams, self.noise, **options), self.hidden
+
+
+@dataclass(frozen=True)
+class GRU(Architecture):
+    """Gated recurrent units (Cho et al. 2014).
+
+    memory is added to the first biases of the update gates: a unit then keeps its state for about
+    1 + exp(memory) steps. With 0, as in torch, signals fade within a few steps and tasks with a
+    delay are hardly learnt (Tallec & Ollivier 2018, arXiv:1804.11188).
+    """
+
+    hidden: int = 64
+    noise: float = 0.0
+    memory: float = 2.0
+
+    def core(self, n_in, streams):
+        """One recurrent layer."""
+        from .recurrent import GRUCore
+
+        return GRUCore(n_in, self.hidden, streams, self.noise, self.memory), self.hidden
+
+
+@dataclass(frozen=True)
+class LSTM(Architecture):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997); memory as of a GRU, forget gates."""
+
+    hidden: int = 64
+    noise: float = 0.0
+    memory: float = 2.0
+
+    def core(self, n_in, streams):
+        """One recurrent layer."""
+        from .recurrent import LSTMCore
+
+        return LSTMCore(n_in, self.hidden, streams, self.noise, self.memory), self.hidden
+
+
+@dataclass(frozen=True)
+class Transformer(Architecture):
+    """Causal transformer without a positional code."""
+
+    hidden: int = 64
+    heads: int = 8
+    layers: int = 1
+
+    def core(self, n_in, streams):
+        """Blocks of attention and perceptron."""
+        from .modules import Transformer as Blocks
+
+        return Blocks(n_in, self.hidden, self.heads, self.layers, streams), self.hidden
+
+
+@dataclass(frozen=True)
+class Convolutional(Architecture):
+    """Convolutions over square images, then one layer of `hidden` units."""
+
+    channels: tuple[int, ...] = (8, 16)
+    hidden: int = 64
+    activation: str = "relu"
+
+    def core(self, n_in, streams):
+        """Maps and a layer."""
+        from .modules import Convolutions
+
+        _known(self.activation)
+        return Convolutions(n_in, self.channels, self.hidden, streams, self.activation), self.hidden
+
+
+ARCHITECTURES = {
+    "mlp": MLP,
+    "rnn": RNN,
+    "gru": GRU,
+    "lstm": LSTM,
+    "transformer": Transformer,
+    "conv": Convolutional,
+}
+
+
+def architecture(network: str | Architecture) -> Architecture:
+    """An architecture, or the one that goes by this name with its usual settings.
+
+    Examples
+    --------
+    >>> architecture("gru")
+    GRU(encoder=None, train_readout=True, hidden=64, noise=0.0, memory=2.0)
+    """
+    if isinstance(network, Architecture):
+        return network
+    if network not in ARCHITECTURES:
+        raise ValueError(f"network {network!r} is unknown; choose from {list(ARCHITECTURES)}")
+    return ARCHITECTURES[network]()
+
+
+def from_json(found: dict[str, Any]) -> Architecture:
+    """What `to_json` wrote."""
+    classes = {c.__name__: c for c in ARCHITECTURES.values()}
+    kind = classes[found["name"]]
+    lists = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items() if k != "name"}
+    known = {f.name for f in fields(kind)}
+    return kind(**{k: v for k, v in lists.items() if k in known})
+
+
+def generator(*key: int):
+    """A torch generator that belongs to these numbers alone."""
+    from ..learn import lazy_torch
+
+    drawn = np.random.SeedSequence(key[0], spawn_key=(KEY, *key[1:])).generate_state(1, np.uint64)
+    return lazy_torch().Generator().manual_seed(int(drawn[0] >> 1))
+
+
+def _known(name):
+    activations.parsed(name)

@@ -1,0 +1,227 @@
+"""Trained networks: what they learnt, how they got there, their activity, their files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .. import learn
+from .._version import __version__
+from ..activity import from_arrays
+from ..tensors import load_tensors, save_tensors
+from . import architectures, registry, work
+from .task import Task, Trials
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks of several seeds after (or at a step of) training.
+
+    networks : torch module, (trial, step, channel) to (net, trial, step, output)
+    task : Task; history : Dataset; kept : {step: state}; settings : of the training
+    """
+
+    networks: Any
+    task: Task
+    history: xr.Dataset
+    kept: dict[int, dict]
+    settings: dict
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """The last accuracy of every net, (net,)."""
+        seen = self.history["accuracy"].values
+        last = np.array([np.flatnonzero(np.isfinite(row))[-1:] for row in seen], dtype=object)
+        return np.array(
+            [row[i[0]] if len(i) else np.nan for row, i in zip(seen, last, strict=True)]
+        )
+
+    def at(self, step: int) -> Trained:
+        """The networks as they were before this step of training; 0 is untrained.
+
+        Raises
+        ------
+        KeyError
+            That step was not kept.
+        """
+        if step not in self.kept:
+            raise KeyError(
+                f"step {step} was not kept, only {sorted(self.kept)}; train with keep=[{step}]"
+            )
+        import copy
+
+        networks = copy.deepcopy(self.networks)
+        networks.load_state_dict(self.kept[step])
+        return replace(self, networks=networks, history=self.history.sel(step=slice(None, step)))
+
+    def record(
+        self,
+        layer: str = "core",
+        *,
+        n_trials: int = 20,
+        window: tuple[float, float] | str | None = None,
+        correct_only: bool = False,
+        trials: Trials | None = None,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> list[xr.DataArray]:
+        """The activity of every net in all conditions of its task, as of a recording.
+
+        Parameters
+        ----------
+        layer : str
+            "core" (the last hidden layer), "encoder", "input", or any module of the network.
+        n_trials : int
+            A condition.
+        window : (start, stop) in seconds from the task's event, a period's name, or None
+            The mean over the steps within; None keeps the time dim.
+        correct_only : bool
+            Leave out (and count) trials that the net answered wrongly.
+        trials : Trials, optional
+            These instead of fresh ones of the task.
+        seed : int
+            Of the trials; all nets see the same.
+        name : str, optional
+            Of the sessions, "NAME-0", ...; the task's name where none is given.
+
+        Returns
+        -------
+        list of DataArray (trial, neuron[, time]), one a net, with the task's variables on trial.
+
+        Raises
+        ------
+        ValueError
+            No layer or period of that name; a window without a step.
+        """
+        from .record import record
+
+        trials = self.task.enumerate(n_trials, seed=seed) if trials is None else trials
+        found = record(self.networks, trials.inputs, layer=layer)
+        found = found if isinstance(found, list) else [found]
+        right = self._right(trials) if correct_only else [None] * len(found)
+        window = self.task.window(window) if isinstance(window, str) else window
+        return [
+            self._session(x, trials, i, layer, window, right[i], name or self.task.name)
+            for i, x in enumerate(found)
+        ]
+
+    def outputs(self, trials: Trials) -> np.ndarray:
+        """What the networks answer: (net, trial, step, output)."""
+        torch = learn.lazy_torch()
+        self.networks.eval()
+        with torch.inference_mode(), learn.one_thread():
+            return self.networks(torch.from_numpy(trials.inputs)).numpy()
+
+    def _right(self, trials):
+        right = work.correct(self.task, self.outputs(trials), trials)
+        return [np.nanmin(np.nan_to_num(r, nan=1.0), axis=1) > 0 for r in right]
+
+    def _session(self, x, trials, i, layer, window, right, name):
+        values = x.values if "time" in x.dims else x.values[..., None]
+        n, per = trials.n_trials, trials.per_sequence
+        if per > 1:  # trials of a sequence follow one another in time
+            sequences, units, steps = values.shape
+            values = values.reshape(sequences, units, per, steps // per).transpose(0, 2, 1, 3)
+            values = values.reshape(n, units, steps // per)
+        time = self.task.time()
+        columns = {k: v for k, v in trials.conditions.items()}
+        if per > 1:
+            columns["block"] = np.repeat(np.arange(n // per), per)
+        attrs = {"source": f"network trained on {self.task.name}", "align": self.task.align,
+                 "layer": layer, "seed": int(self.settings["seeds"][i]),
+                 "network": self.settings["network"]["name"]}  # fmt: skip
+        if window is not None:
+            inside = (time >= window[0]) & (time < window[1])
+            if not inside.any():
+                raise ValueError(
+                    f"window {window} holds no step of task {self.task.name!r}, which goes from "
+                    f"{time[0]:.2f} to {time[-1]:.2f} s; widen it"
+                )
+            values, time = values[..., inside].mean(axis=-1), None
+            attrs["window"] = [float(t) for t in window]
+        elif values.shape[-1] == 1:
+            values, time = values[..., 0], None
+        if right is not None:
+            values, columns = values[right], {k: v[right] for k, v in columns.items()}
+            wrong = int((~right).sum())
+            attrs["dropped"] = {"trials": {"wrong answer": wrong}} if wrong else {}
+        neuron = {k: v.values for k, v in x.coords.items() if v.dims == ("neuron",)}
+        return from_arrays(values, columns, neuron, time, session=f"{name}-{i}", attrs=attrs)
+
+    def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
+        """Write NAME.safetensors and NAME.json, with the history and the steps that were kept.
+
+        Raises
+        ------
+        FileExistsError
+            A file is there and `overwrite` is False.
+        ValueError
+            The network is your own module: save its state_dict by safetensors.
+        """
+        if not hasattr(self.networks, "architecture"):
+            raise ValueError("these networks are your own modules; save their state_dict yourself")
+        tensors = {f"final/{k}": v for k, v in self.networks.state_dict().items()}
+        for step, state in self.kept.items():
+            tensors |= {f"kept/{step}/{k}": v for k, v in state.items()}
+        notes = {
+            "version": __version__,
+            "architecture": self.networks.architecture.to_json(),
+            "shape": list(self.networks.shape),
+            "seeds": list(self.networks.seeds),
+            "task": self.settings["task"],
+            "settings": self.settings,
+            "history": self.history.to_dict(encoding=False),
+        }
+        return save_tensors(path, tensors, notes, overwrite=overwrite)
+
+
+def load_trained(path: str | os.PathLike, *, task: Task | None = None) -> Trained:
+    """Networks that `Trained.save` wrote; nothing in the files is run.
+
+    Parameters
+    ----------
+    path : NAME, NAME.safetensors or NAME.json
+    task : Task, optional
+        Needed where the task was your own.
+
+    Raises
+    ------
+    FileNotFoundError, OSError, ValueError
+        A file is missing or damaged, is a pickle, or was written by a later neurogeom; the task
+        cannot be made again.
+    """
+    tensors, notes = load_tensors(path)
+    try:
+        name, options = notes["task"]
+        architecture = architectures.from_json(notes["architecture"])
+        n_in, n_out, passing = notes["shape"]
+        seeds, settings = notes["seeds"], notes["settings"]
+        history = xr.Dataset.from_dict(notes["history"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise OSError(f"{path} does not hold trained networks; give what train saved") from error
+    if task is None:
+        if options is None:
+            raise ValueError(
+                f"{path} was trained on a task of your own, {name!r}; pass it as task="
+            )
+        task = registry.make_task(name, **{k: _tuples(v) for k, v in options.items()})
+    networks = architecture.build(n_in, n_out, seeds=seeds, passing=passing)
+    states: dict[str, dict] = {}
+    for key, value in tensors.items():
+        part, rest = key.split("/", 1) if key.startswith("final/") else key.rsplit("/", 1)
+        states.setdefault(part, {})[rest] = value
+    try:
+        networks.load_state_dict(states.pop("final"))
+    except (KeyError, RuntimeError) as error:
+        raise OSError(f"{path} holds other tensors than its JSON says; restore it") from error
+    kept = {int(part.removeprefix("kept/")): state for part, state in states.items()}
+    return Trained(networks, task, history, kept, settings)
+
+
+def _tuples(value):
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,75 @@
+"""What a network's outputs are worth: losses in training, accuracy after it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from .task import Task, Trials
+
+
+def loss_of(kind: str):
+    """callable(module, (inputs, targets, mask)) -> losses (net,), means weighted by the mask."""
+    from ..learn import lazy_torch
+
+    functional = lazy_torch().nn.functional
+
+    def bce(outputs, targets):
+        return functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+
+    def ce(outputs, targets):
+        return -targets * functional.log_softmax(outputs, dim=-1) * targets.shape[-1]
+
+    def mse(outputs, targets):
+        return (outputs - targets) ** 2
+
+    each = {"bce": bce, "ce": ce, "mse": mse}[kind]
+
+    def loss(module, batch):
+        inputs, targets, mask = batch
+        wrong = each(module(inputs), targets) * mask
+        return wrong.flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1e-12)
+
+    return loss
+
+
+def correct(task: Task, outputs: np.ndarray, trials: Trials) -> np.ndarray:
+    """Which answers were right: (net, trial, output) of {0, 1}, NaN where none was asked.
+
+    outputs : (net, trial, step, output), or (net, sequence, steps, output) of a sequence. An
+    answer is the mean output over the steps at which it is judged; right if it is on the target's
+    side (bce), the likeliest class (ce; the same for all outputs), within a tenth of the targets'
+    range (mse).
+    """
+    shape = (trials.n_trials, -1)
+    decided = trials.decided.reshape(shape)
+    asked = (trials.mask.reshape(*shape, trials.mask.shape[-1]) > 0) & decided[..., None]
+    found = outputs.reshape(len(outputs), *shape, outputs.shape[-1])
+    wanted = trials.targets.reshape(*shape, trials.targets.shape[-1])
+    steps = asked.sum(axis=1)
+    weight = asked / np.maximum(steps, 1)[:, None]
+    answer = np.einsum("ntko,tko->nto", found, weight)
+    target = np.einsum("tko,tko->to", wanted, weight)
+    if task.loss == "bce":
+        right = (answer > 0) == (target > 0.5)
+    elif task.loss == "ce":
+        same = answer.argmax(axis=-1) == target.argmax(axis=-1)
+        right = np.broadcast_to(same[..., None], answer.shape)
+    else:
+        right = np.abs(answer - target) <= 0.1 * np.ptp(target)
+    return np.where(steps > 0, right, np.nan)
+
+
+def by_output(task: Task, outputs: np.ndarray, trials: Trials) -> np.ndarray:
+    """Share of right answers: (net, named output)."""
+    right = correct(task, outputs, trials)
+    edges = np.cumsum([0, *task.outputs.values()])
+    with np.errstate(invalid="ignore"):
+        return np.stack(
+            [
+                np.nanmean(right[..., a:b], axis=(1, 2))
+                for a, b in pairwise(edges)
+            ],
+            axis=1,
+        )

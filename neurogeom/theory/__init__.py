@@ -1,0 +1,1 @@
+"""What geometry to expect, and why."""
