@@ -1,0 +1,360 @@
+"""Brain and network side by side: the same measures, at equal units, trials and noise."""
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from . import activity as container
+from ._version import __version__
+from .design import conditions, variable_names
+from .measures.similarity import similarity
+from .noise_match import TOLERANCE, Bench, goal_of, size_of
+from .score import MEASURES, score
+
+RECORDING, NETWORK, SHUFFLED = "recording", "network", "shuffled labels"
+MATCHED = ("neurons", "trials", "noise")
+KEY = 48  # of random streams
+SCORES = ("cka", "procrustes", "rsa")
+MOST_FIXED = 32  # conditions up to which they are all there are, not a sample
+
+
+def compare(
+    recording,
+    network,
+    variables,
+    *,
+    measures=None,
+    match=MATCHED,
+    window=None,
+    contrasts=(),
+    min_trials=5,
+    n_null=999,
+    n_draws=3,
+    controls=(SHUFFLED,),
+    scores=SCORES,
+    seed=0,
+    n_jobs=1,
+    progress=None,
+    **options,
+) -> xr.DataTree:
+    r"""Does a network that learnt the task have the geometry of the brain that does it?
+
+    Every net (a seed of a system) is brought to as many units and as many trials a condition as the
+    recording has, and private Gaussian noise is added to its units,
+
+    .. math:: x'_{ti} = x_{ti} + \sigma \bar s\, \epsilon_{ti}, \qquad \epsilon_{ti} \sim N(0, 1),
+
+    with :math:`\bar s` the root mean square over units of their sd over trials, and :math:`\sigma`
+    found by bisection such that its mean decoding over variables is that of the recording within
+    0.01. Else decoding, CCGP and shattering of a noiseless network are all 1 and say nothing. Then
+    the same measures are taken of all.
+
+    Parameters
+    ----------
+    recording : DataArray (trial, neuron[, time]) or list of them
+        Sessions of one population.
+    network : DataArray, list of them, or mapping name -> DataArray or list
+        The activity of networks (:func:`neurogeom.record`, ``trained.record``): every DataArray is
+        one net, and all nets of a name (of a scalar coordinate ``system`` in a list; "network"
+        where there is none) are one system: the trained network, the untrained, its inputs, ...
+    variables : list of str, or mapping name -> {level: values}
+        Columns that both have, with the same conditions.
+    measures : sequence of str, or "all"; optional
+        As in :func:`neurogeom.score`.
+    match : subset of ("neurons", "trials", "noise")
+    window : (start, stop), optional
+        Seconds from the event, over which networks with time are averaged; by default that of the
+        recording. Both are aligned to their own event.
+    n_null : int
+        Surrogates of the recording's measures and of similarity. Nets have none: their spread over
+        seeds stands beside them.
+    n_draws : int
+        Subsamples of units and draws of noise that a net's value is averaged over.
+    controls : subset of ("shuffled labels",)
+        The first system with conditions dealt out at random: everything must be at chance.
+    scores : sequence of str
+        Of :func:`neurogeom.similarity`, between the recording and every net; () for none.
+    contrasts, min_trials, seed, n_jobs, **options
+        As in :func:`neurogeom.score`.
+
+    Returns
+    -------
+    DataTree
+        A group a measure, each number with a ``system`` dim, the recording first: ``estimate``
+        (the median over nets), ``interval`` (of the recording: the measure's own; of a system: its
+        smallest and largest net), ``p_value`` (the recording's), and ``each`` (system, net, ...).
+        ``similarity`` (system, quantity) likewise, with the ``ceiling`` and, as system
+        "recording, halves", what one half of the recording's neurons gives with the other: the
+        upper line. ``matching`` (system, net) says what was done: units, trials, noise sd and the
+        decoding that it gave; ``population`` who was recorded. ``attrs["match"]`` and
+        ``attrs["notes"]`` say what was matched, and what could not be.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        A column or condition is on one side only (which, and where); a net has fewer trials
+        than the recording; noise cannot be matched because the recording's decoding is within 2
+        standard errors of chance; activity has a time dim and no window; as in the measures.
+
+    Examples
+    --------
+    >>> import neurogeom as ng
+    >>> options = {"n_neurons": 30, "n_trials": 10, "n_truth": 0}
+    >>> brain = ng.simulate("cube", separation=1.5, seed=0, **options)
+    >>> nets = [ng.simulate("cube", separation=6.0, seed=s, **options) for s in (1, 2)]
+    >>> nets = [x.assign_coords(session=f"net-{i}") for i, x in enumerate(nets)]
+    >>> tree = ng.compare(brain, nets, ["a", "b", "c"], readout="nearest_mean", n_null=19)
+    >>> gap = tree["decoding"].estimate.mean("variable").sel(system=["recording", "network"])
+    >>> bool(abs(gap.diff("system").item()) < 0.02)
+    True
+
+    Notes
+    -----
+    A difference that remains is one of geometry at the decoding and noise matched to; noise that is
+    shared between neurons is not matched. An agreement of one measure is weak evidence: look at all
+    of them, at the untrained network, and at the input.
+    """
+    started = time.monotonic()
+    match = _subset("match", match, MATCHED)
+    controls = _subset("controls", controls, (SHUFFLED,))
+    brain = _windowed(container.sessions(recording), RECORDING, window)
+    systems = _systems(network, window or brain[0].attrs.get("window"))
+    design = conditions(brain, variables, contrasts, empty=options.get("empty", "error"))
+    for name, nets in systems.items():
+        for x in nets:
+            _same_conditions(design, x, name, variables, contrasts)
+    ask = {"contrasts": contrasts, "min_trials": min_trials, "seed": seed, "n_jobs": n_jobs}
+    ask |= options
+    told = {} if progress is None else {"progress": progress}
+    whole = score(brain, variables, measures=measures, n_null=n_null, **ask, **told)
+    names = [n for n in whole.children if n in MEASURES]
+    size = size_of(whole, match)
+    goal = goal_of(whole, brain, variables, n_null, ask) if "noise" in match else None
+    quick = {**ask, "n_null": 0, "target": "none"}
+    bench = Bench(variables, contrasts, size, goal, quick, n_draws, seed)
+    nets = {name: [bench.net(x, name, i) for i, x in enumerate(each)]
+            for name, each in systems.items()}  # fmt: skip
+    if SHUFFLED in controls:
+        first = next(iter(nets.values()))
+        nets[SHUFFLED] = [n.shuffled(variables, contrasts, seed) for n in first]
+    found = {name: [_scored(n, variables, names, quick) for n in each]
+             for name, each in nets.items()}  # fmt: skip
+    groups = {"population": whole["population"].to_dataset()}
+    for measure in names:
+        own = whole[measure].to_dataset()
+        groups[measure] = _beside(own, {k: [t[measure] for t in v] for k, v in found.items()})
+    if len(scores):
+        groups["similarity"] = _similar(brain, nets, variables, design, scores, n_null, ask)
+    groups["matching"] = _matching(nets, size, goal)
+    tree = xr.DataTree.from_dict(groups)
+    notes = [note for each in nets.values() for n in each for note in n.notes]
+    tree.attrs = {
+        "version": __version__,
+        "variables": variable_names(variables),
+        "systems": [RECORDING, *nets],
+        "match": {"what": list(match), "n_neurons": size.n_neurons, "n_trials": size.n_trials,
+                  **({} if goal is None else {"decoding": goal, "tolerance": TOLERANCE})},
+        "notes": list(dict.fromkeys(notes)),
+        "seconds": round(time.monotonic() - started, 1),
+    }  # fmt: skip
+    return tree
+
+
+# --- who is compared ------------------------------------------------------------------------------
+
+
+def _subset(name, given, known):
+    given = (given,) if isinstance(given, str) else tuple(given)
+    for value in given:
+        if value not in known:
+            raise ValueError(f"{name}={value!r} is unknown; choose from {list(known)}")
+    return given
+
+
+def _systems(network, window):
+    """{system: list of one validated DataArray a net}."""
+    if isinstance(network, Mapping):
+        given = {str(k): [v] if isinstance(v, xr.DataArray) else list(v)
+                 for k, v in network.items()}  # fmt: skip
+    else:
+        given = {}
+        for x in [network] if isinstance(network, xr.DataArray) else list(network):
+            name = str(x.coords["system"].item()) if "system" in x.coords else NETWORK
+            given.setdefault(name, []).append(x)
+    if RECORDING in given or SHUFFLED in given:
+        raise ValueError(f"{RECORDING!r} and {SHUFFLED!r} are systems of their own; rename yours")
+    if not given or not all(given.values()):
+        raise ValueError("there is no network to compare with; give the activity of one at least")
+    return {k: [_windowed([container.validate(x)], k, window)[0] for x in v]
+            for k, v in given.items()}  # fmt: skip
+
+
+def _windowed(sessions, name, window):
+    """Activity without time: the mean over the window."""
+    if not any("time" in x.dims for x in sessions):
+        return sessions
+    if window is None:
+        raise ValueError(
+            f"the {name} has a time dim and the recording says no window; pass window=(start, stop)"
+        )
+    found = []
+    for x in sessions:
+        if "time" in x.dims:
+            inside = (x.time >= window[0]) & (x.time < window[1])
+            if not bool(inside.any()):
+                raise ValueError(
+                    f"the {name} has no time within {window[0]:g} to {window[1]:g} s (it goes from "
+                    f"{float(x.time[0]):g} to {float(x.time[-1]):g} s); pass another window"
+                )
+            x = x.isel(time=np.flatnonzero(inside.values)).mean("time", keep_attrs=True)
+            x = x.assign_attrs(window=[float(t) for t in window])
+        found.append(x)
+    return found
+
+
+def _same_conditions(design, x, name, variables, contrasts):
+    """Refuse a network whose conditions are others, naming one and the side that has it."""
+    try:
+        other = conditions([x], variables, contrasts)
+    except (KeyError, ValueError) as error:
+        raise type(error)(f"in the {name}: {error.args[0]}") from error
+    mine, theirs = (
+        {tuple(str(d.labels[v][c]) for v in d.names) for c in range(d.n_conditions)}
+        for d in (design, other)
+    )
+    for have, lack, only in ((RECORDING, name, mine - theirs), (name, RECORDING, theirs - mine)):
+        if only:
+            cell = ", ".join(f"{v}={level}" for v, level in zip(design.names, min(only),
+                                                                strict=True))  # fmt: skip
+            raise ValueError(
+                f"the {have} has a condition ({cell}) that the {lack} has not; name the levels "
+                "that both have, as in {'rule': {'stay': ['stay'], 'shift': ['shift']}}"
+            )
+
+
+# --- what comes out -------------------------------------------------------------------------------
+
+
+def _scored(net, variables, names, quick):
+    """{measure: Dataset, the mean over draws} of one net."""
+    trees = [score(x, variables, measures=names, **quick) for x in net.draws]
+    return {name: xr.concat([t[name].to_dataset()[["estimate"]] for t in trees], "draw",
+                            join="outer").mean("draw") for name in names}  # fmt: skip
+
+
+def _beside(own, systems):
+    """One measure of all: (system, ...)."""
+    most = max(map(len, systems.values()))
+    each = xr.concat(
+        [
+            own["estimate"].expand_dims(net=[0]).reindex(net=range(most)),
+            *(
+                xr.concat([d["estimate"] for d in nets], "net", join="outer")
+                .assign_coords(net=range(len(nets)))
+                .reindex(net=range(most))
+                for nets in systems.values()
+            ),
+        ],
+        "system",
+        join="left",
+        coords="minimal",
+        compat="override",
+    ).assign_coords(system=[RECORDING, *systems])
+    result = xr.Dataset({"estimate": each.median("net"), "each": each})
+    bounds = xr.concat([each.min("net"), each.max("net")], "bound")
+    bounds = bounds.assign_coords(bound=["low", "high"]).transpose(..., "bound").copy()
+    if "interval" in own:
+        bounds.loc[{"system": RECORDING}] = own["interval"].transpose(*bounds.dims[1:])
+    result["interval"] = bounds
+    for name in ("p_value", "p_corrected"):
+        if name in own:
+            result[name] = own[name].expand_dims(system=[RECORDING]).reindex(
+                system=result["system"].values)  # fmt: skip
+    result["n_nets"] = "system", [0, *map(len, systems.values())]
+    extra = {"chance": own["chance"]} if "chance" in own else {}
+    result = result.assign(extra)
+    result.attrs = own.attrs | {
+        "interval_of_systems": "smallest and largest net; of the recording, as in its attrs"
+    }
+    return result
+
+
+def _similar(brain, nets, variables, design, scores, n_null, ask):
+    """Similarity of every net with the recording, and of the recording's halves."""
+    options = {
+        "scores": list(scores),
+        "stimuli": "fixed" if design.n_conditions <= MOST_FIXED else "sampled",
+        "min_trials": ask["min_trials"],
+        "n_null": min(n_null, 199),
+        "seed": ask["seed"],
+    }
+    one, two = _halves(brain, ask["seed"])
+    found = {"recording, halves": [similarity(one, two, variables, neurons="sampled", **options)]}
+    for name, each in nets.items():
+        found[name] = [
+            similarity(brain, n.draws[0], variables, neurons=("sampled", "all"), **options)
+            for n in each
+        ]
+    most = max(map(len, found.values()))
+    stacked = {k: xr.concat([d[["estimate", "ceiling", "chance"]] for d in v], "net", join="outer")
+               .assign_coords(net=range(len(v))).reindex(net=range(most))
+               for k, v in found.items()}  # fmt: skip
+    each = xr.concat(list(stacked.values()), "system", join="outer")
+    each = each.assign_coords(system=list(found))
+    result = each.median("net")
+    result["each"] = each["estimate"]
+    p = [xr.concat([d["p_value"] for d in v], "net").median("net") for v in found.values()
+         if n_null]  # fmt: skip
+    if p:
+        result["p_value"] = xr.concat(p, "system").assign_coords(system=list(found))
+    low, high = each["estimate"].min("net"), each["estimate"].max("net")
+    result["interval"] = xr.concat([low, high], "bound").assign_coords(
+        bound=["low", "high"]).transpose(..., "bound")  # fmt: skip
+    first = next(iter(found.values()))[0]
+    result.attrs = first.attrs | {
+        "null_method": "conditions permuted",
+        "interval_of_systems": "smallest and largest net; p_value is the median over nets",
+        "halves": "one half of the recording's neurons with the other: the upper line",
+    }
+    return result
+
+
+def _halves(sessions, seed):
+    """Two halves of the neurons of all sessions, at random."""
+    n = sum(x.sizes["neuron"] for x in sessions)
+    if n < 2:
+        raise ValueError("one neuron has no halves; pass scores=()")
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 2)))
+    first = rng.permutation(n) < n // 2
+    ends = np.cumsum([x.sizes["neuron"] for x in sessions])[:-1]
+    parts = np.split(first, ends)
+    return tuple(
+        [x.isel(neuron=own == half) for x, own in zip(sessions, parts, strict=True)
+         if (own == half).any()]
+        for half in (True, False)
+    )  # fmt: skip
+
+
+def _matching(nets, size, goal):
+    most = max(map(len, nets.values()))
+
+    def table(of):
+        return [[of(n) for n in each] + [np.nan] * (most - len(each)) for each in nets.values()]
+
+    dims = ("system", "net")
+    result = xr.Dataset(
+        {
+            "noise_sd": (dims, table(lambda n: n.noise_sd)),
+            "decoding": (dims, table(lambda n: n.decoding)),
+            "n_units": (dims, table(lambda n: n.draws[0].sizes["neuron"])),
+            "n_units_of_network": (dims, table(lambda n: n.n_units)),
+            "n_trials": (dims, table(lambda n: n.draws[0].sizes["trial"])),
+        },
+        {"system": list(nets), "net": range(most)},
+    )
+    result["noise_sd"].attrs["units"] = "root mean square of the units' sd over trials"
+    result.attrs = {"n_neurons": size.n_neurons or 0, "n_trials": size.n_trials or 0,
+                    "decoding_of_recording": np.nan if goal is None else goal}  # fmt: skip
+    return result

@@ -1,0 +1,148 @@
+"""A network brought to a recording's size: as many units and trials, and noise for its decoding."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .design import conditions, variable_names
+from .engine import matching
+from .measures.decoding import decoding
+from .score import SETTING
+
+TOLERANCE = 0.01  # of mean decoding, between recording and network
+MOST_STEPS = 30  # of the bisection
+KEY = 47  # of random streams
+LEAST_ERRORS = 2  # standard errors above chance that matching of noise needs
+
+
+def size_of(whole, match):
+    """Neurons and trials a condition to bring every net to; None where that is not matched."""
+    population = whole["population"]
+    n_neurons = int(population.attrs["n_neurons"]) if "neurons" in match else None
+    n_trials = int(np.median(population["n_trials"].values)) if "trials" in match else None
+    return matching.Size(n_neurons, n_trials)
+
+
+def goal_of(whole, brain, variables, n_null, ask):
+    """The recording's mean decoding; refused where it is hardly above chance."""
+    if "decoding" in whole.children and n_null:
+        own = whole["decoding"].to_dataset()
+    else:
+        known = {
+            k: v
+            for k, v in ask.items()
+            if k in (*SETTING, "readout", "seed", "n_jobs", "n_resamples", "n_pseudo", "scale")
+        }
+        own = decoding(brain, variables, n_null=max(n_null, 99), target="none", **known)
+    value = float(own["estimate"].mean())
+    error = float(own["null"].mean("variable").std("surrogate", ddof=1))
+    chance = float(own["null"].mean())
+    if not value > chance + LEAST_ERRORS * error:
+        raise ValueError(
+            f"mean decoding of the recording, {value:.3f}, is within {LEAST_ERRORS} standard "
+            f"errors ({error:.3f}) of chance: there is no noise to match a network to; choose another "
+            "window, or match=('neurons', 'trials')"
+        )
+    return value
+
+
+class Net(NamedTuple):
+    """One net, matched: its draws, what was done to it."""
+
+    draws: list
+    n_units: int
+    noise_sd: float
+    decoding: float
+    notes: list
+
+    def shuffled(self, variables, contrasts, seed):
+        """The same with conditions dealt out at random."""
+        names = [*variable_names(variables), *(c for c in contrasts if ":" not in c)]
+        dealt = []
+        for d, x in enumerate(self.draws):
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 1, d)))
+            order = rng.permutation(x.sizes["trial"])
+            new = {n: ("trial", x.coords[n].values[order]) for n in names}
+            dealt.append(x.assign_coords(new))
+        return self._replace(draws=dealt, decoding=np.nan, notes=[])
+
+
+class Bench(NamedTuple):
+    """Where nets are brought to the recording's size and noise."""
+
+    variables: object
+    contrasts: object
+    size: matching.Size
+    goal: float | None
+    quick: dict
+    n_draws: int
+    seed: int
+
+    def net(self, x, name, number):
+        """A net at the recording's units, trials and decoding."""
+        draws = [self.subsample(x, name, d) for d in range(self.n_draws)]
+        notes = []
+        if self.size.n_neurons and x.sizes["neuron"] < self.size.n_neurons:
+            notes.append(
+                f"{name}, net {number}, has {x.sizes['neuron']} units, fewer than the "
+                f"{self.size.n_neurons} neurons of the recording: all of them are used"
+            )
+        if self.goal is None:
+            return Net(draws, x.sizes["neuron"], 0.0, np.nan, notes)
+        scale = [float(np.sqrt(d.var("trial").mean())) for d in draws]
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(KEY, 0, number)))
+        noise = [s * rng.standard_normal(d.shape) for s, d in zip(scale, draws, strict=True)]
+
+        def noisy(sd):
+            return [d.copy(data=d.values + sd * e) for d, e in zip(draws, noise, strict=True)]
+
+        def found(sd):
+            return float(np.mean([self.decoded(d) for d in noisy(sd)]))
+
+        sd, reached = _bisect(found, self.goal)
+        if abs(reached - self.goal) > TOLERANCE:
+            why = "without any noise" if sd == 0 else f"with noise of {sd:.3g} sd"
+            notes.append(
+                f"{name}, net {number}: mean decoding is {reached:.3f} {why}, the recording's "
+                f"{self.goal:.3f}; it could not be matched"
+            )
+        return Net(noisy(sd), x.sizes["neuron"], sd, reached, notes)
+
+    def subsample(self, x, name, draw):
+        """As many units and trials a condition as the recording has, or all units."""
+        if self.size == (None, None):
+            return x
+        n, trials = self.size
+        n = None if n is None else min(n, x.sizes["neuron"])
+        design = conditions([x], self.variables, self.contrasts)
+        try:
+            kept = matching.subsample([x], design, n_neurons=n, n_trials=trials, seed=self.seed,
+                                      draw=draw)  # fmt: skip
+        except ValueError as error:
+            raise ValueError(
+                f"the {name} cannot be matched to the recording: {error.args[0]}; give a larger "
+                "network or more of its trials, or leave this out of match"
+            ) from error
+        return kept[0]
+
+    def decoded(self, x):
+        """Mean decoding over variables."""
+        known = {k: v for k, v in self.quick.items() if k not in ("held_out", "across")}
+        return float(decoding(x, self.variables, **known)["estimate"].mean())
+
+
+def _bisect(found, goal):
+    """The noise sd at which decoding meets the goal, and the decoding there."""
+    sd, value = 0.0, found(0.0)
+    if value <= goal + TOLERANCE:
+        return sd, value
+    best = (abs(value - goal), sd, value)
+    low, high = -2.0, 2.5  # log10 of the sd, in units of the units' own
+    for _ in range(MOST_STEPS):
+        middle = (low + high) / 2
+        value = found(10**middle)
+        best = min(best, (abs(value - goal), 10**middle, value))
+        if best[0] <= TOLERANCE / 2:
+            break
+        low, high = (middle, high) if value > goal else (low, middle)
+    return best[1:]
