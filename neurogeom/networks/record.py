@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -14,7 +14,8 @@ import xarray as xr
 
 from neurogeom.activity import content_hash, from_arrays
 from neurogeom.learn import lazy_torch
-from neurogeom.networks.layers import Layer, axes_of, find_layers, time_first
+from neurogeom.networks.hooks import Feed, watched
+from neurogeom.networks.layers import Layer, axes_of, find_layers
 from neurogeom.parts import in_parts
 from neurogeom.storage import load
 
@@ -130,22 +131,24 @@ def record(
     torch = lazy_torch()
     _check(torch, module, pool, axes, batch)
     layers = find_layers(torch, module, layer)
-    feed = _Feed(torch, module, inputs)
+    feed = Feed(torch, module, inputs)
     place = np.arange(feed.n_trials)[:, None]  # goes where from_arrays puts each trial
-    trials = from_arrays(place, trial, session=session, units=units)
+    unnamed = session is None and "session" not in (trial or {})
+    trials = from_arrays(place, trial, session="-" if unnamed else session, units=units)
     batches = _batches(trials.values[:, 0].astype(int), batch)
     stamp = feed.stamp(batches)
-    if session is None and "session" not in (trial or {}):
+    if unnamed:
         trials = trials.assign_coords(session=f"{type(module).__name__}-{stamp[:8]}")
     about = {"module": type(module).__name__, "layer": layer, "pool": pool}
-    text = f"{stamp} {about} {axes} {content_hash(trials[:, :0].drop_vars('session'))}"
+    columns = content_hash(trials[:, :0].drop_vars("session").T)
+    text = f"{stamp} {about} {axes} {columns}"
     about["content_hash"] = blake2b(text.encode(), digest_size=16).hexdigest()
     trials.attrs |= {"source": "network", **about, **(attrs or {})}
     n_nets = getattr(module, "n_nets", None)
     first: list[Part] = []
     done = 0
     with ExitStack() as stack:
-        run = stack.enter_context(_watched(torch, module, layers))
+        run = stack.enter_context(watched(torch, module, layers))
         for rows in batches:
             parts = [
                 _part(torch, own, calls, len(rows), n_nets, axes, pool)
@@ -153,7 +156,7 @@ def record(
             ]
             if not first:
                 first = parts
-                frames = _frames(trials, layers, parts, n_nets, time)
+                frames = _frames(trials, layers, parts, n_nets, time, pool)
                 sinks = _sinks(stack, frames, out, overwrite)
             for own, part, before in zip(layers, parts, first, strict=True):
                 _check_part(own, part, before, trials.trial_id.values[done:])
@@ -187,113 +190,6 @@ def _batches(order: np.ndarray, batch: int) -> list[np.ndarray]:
     fewest = math.ceil(order.size / batch)
     unequal = (k for k in range(max(2, fewest), order.size) if order.size % k)
     return np.array_split(order, next(unequal, fewest))
-
-
-class _Feed:
-    """Inputs by trial, in the dtype of the module."""
-
-    def __init__(self, torch: Any, module: Any, inputs: Any):
-        self.torch, self.module = torch, module
-        given = inputs if isinstance(inputs, tuple) else (inputs,)
-        self.inputs = [v if isinstance(v, torch.Tensor) else _numbers(v) for v in given]
-        lengths = {v.shape[0] if v.ndim else 0 for v in self.inputs}
-        if len(lengths) != 1 or lengths == {0}:
-            shapes = ", ".join(str(tuple(v.shape)) for v in self.inputs)
-            raise ValueError(f"inputs have shapes {shapes}; give at least one trial, trials first")
-        self.n_trials = lengths.pop()
-        weights = [*module.parameters(), *module.buffers()]
-        self.dtype = next((w.dtype for w in weights if w.is_floating_point()), None)
-        self.device = weights[0].device if weights else None
-
-    def __call__(self, rows: np.ndarray) -> list[Any]:
-        """Trials of every input, (trial, ...), where the module is."""
-        return [self._trials(values, rows).to(self.device) for values in self.inputs]
-
-    def _trials(self, values: Any, rows: np.ndarray) -> Any:
-        torch = self.torch
-        if isinstance(values, torch.Tensor):
-            part = values[torch.as_tensor(rows, device=values.device)]
-        else:
-            part = torch.from_numpy(values[rows])
-        return part.to(self.dtype) if part.is_floating_point() else part
-
-    def stamp(self, batches: list[np.ndarray]) -> str:
-        """Hex digits that say which weights and which inputs these are."""
-        digest = blake2b(type(self.module).__qualname__.encode(), digest_size=16)
-        for name, own in [*self.module.named_parameters(), *self.module.named_buffers()]:
-            digest.update(f"{name} {own.dtype} {tuple(own.shape)}".encode())
-            digest.update(self._bytes(own))
-        for values in self.inputs:
-            digest.update(f"{values.dtype} {tuple(values.shape)}".encode())
-            for rows in batches:
-                digest.update(self._bytes(self._trials(values, rows)))
-        return digest.hexdigest()
-
-    def _bytes(self, tensor: Any) -> np.ndarray:
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        return flat.view(self.torch.uint8).numpy()
-
-
-def _numbers(values: Any) -> np.ndarray:
-    """An input as an array that torch can hold."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"inputs hold {array.dtype}; give numbers, trials first")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-@contextmanager
-def _watched(torch: Any, module: Any, layers: list[Layer]) -> Iterator[Any]:
-    """A function from inputs to what each layer returned, a list of tensors (one a call) each."""
-    calls: list[list] = [[] for _ in layers]
-    training = [(part, part.training) for part in module.modules()]
-    late = time_first(torch, module)
-
-    def run(tensors: list[Any]) -> list[list]:
-        for own, layer in zip(calls, layers, strict=True):
-            own[:] = [] if layer.module else [_kept(torch, layer, tensors[0])]
-        if any(layer.module for layer in layers):
-            module(*(t.transpose(0, 1) if late and t.ndim > 1 else t for t in tensors))
-        return calls
-
-    def hook(own: list, layer: Layer) -> Any:
-        return lambda module, given, returned: own.append(_kept(torch, layer, returned))
-
-    handles = []
-    try:
-        module.eval()
-        for own, layer in zip(calls, layers, strict=True):
-            if layer.module is not None:
-                handles.append(layer.module.register_forward_hook(hook(own, layer)))
-        with torch.no_grad():
-            yield run
-    finally:
-        for handle in handles:
-            handle.remove()
-        for part, was in training:
-            part.training = was
-
-
-def _kept(torch: Any, layer: Layer, returned: Any) -> Any:
-    """A copy of the first tensor of what a layer returned: later layers may work in place."""
-    tensor = _first_tensor(torch, returned)
-    if tensor is None or tensor.is_complex():
-        what = type(returned).__name__ if tensor is None else tensor.dtype
-        raise TypeError(f"layer {layer.name!r} gives {what}; record one that gives a real tensor")
-    single = tensor.is_floating_point() and tensor.dtype != torch.float64
-    return tensor.detach().to("cpu", torch.float32 if single else torch.float64, copy=True)
-
-
-def _first_tensor(torch: Any, returned: Any) -> Any:
-    """Depth first; None where there is none, or where trials are packed away."""
-    if isinstance(returned, torch.Tensor):
-        return returned
-    if isinstance(returned, Mapping):
-        returned = list(returned.values())
-    packed = isinstance(returned, torch.nn.utils.rnn.PackedSequence)
-    if packed or not isinstance(returned, list | tuple):
-        return None
-    return next((t for t in (_first_tensor(torch, r) for r in returned) if t is not None), None)
 
 
 def _part(
@@ -352,13 +248,18 @@ def _check_part(layer: Layer, part: Part, first: Part, ids: np.ndarray) -> None:
 
 
 def _frames(
-    trials: xr.DataArray, layers: list[Layer], parts: list[Part], n_nets: int | None, time: Any
+    trials: xr.DataArray,
+    layers: list[Layer],
+    parts: list[Part],
+    n_nets: int | None,
+    time: Any,
+    pool: str | None,
 ) -> list[xr.DataArray]:
     """The activity of every network without its values: coordinates, attributes, shape, dtype."""
     if len({part.values.shape[3:] for part in parts}) > 1:
-        told = (f"{p.values.shape[3:] or 'none'} in {a.name!r}" for a, p in zip(layers, parts))
-        raise ValueError(f"layers differ in their steps ({', '.join(told)}); record them apart")
-    if trials.attrs["pool"] and not any({*p.axes} - {*UNPOOLED} for p in parts):
+        steps = ", ".join(str(part.values.shape[3:] or "none") for part in parts)
+        raise ValueError(f"layers differ in their steps ({steps}); record them apart")
+    if pool and not any({*p.axes} - {*UNPOOLED} for p in parts):
         raise ValueError(f"there are no maps to pool in {layers[0].name!r}; leave pool out")
     neuron = _neurons(layers, parts)
     taken = sorted(set(neuron) & set(trials.coords) - {"unit_id"})
