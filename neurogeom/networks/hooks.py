@@ -47,7 +47,8 @@ class Feed:
             digest.update(f"{name} {own.dtype} {tuple(own.shape)}".encode())
             digest.update(self._bytes(own))
         for values in self.inputs:
-            digest.update(f"{values.dtype} {tuple(values.shape)}".encode())
+            dtype = self._trials(values, batches[0]).dtype
+            digest.update(f"{dtype} {tuple(values.shape)}".encode())
             for rows in batches:
                 digest.update(self._bytes(self._trials(values, rows)))
         return digest.hexdigest()
