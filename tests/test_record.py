@@ -2,6 +2,7 @@
 
 import builtins
 import os
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ class Batched(nn.Module):
         self.weight = nn.Parameter(torch.randn(n_nets, n_in, n_out))
 
     def forward(self, x):
-        return torch.einsum("ltc,ncu->nltu", x, self.weight)
+        return torch.einsum("ltc,ncu->nltu" if x.ndim == 3 else "nltc,ncu->nltu", x, self.weight)
 
 
 # --- what is recorded is what the layer computes --------------------------------------------------
@@ -272,6 +273,13 @@ def test_tokens_stay_integers():
     np.testing.assert_array_equal(x, array(module[0].weight)[tokens].transpose(0, 2, 1))
 
 
+def test_one_number_a_trial_is_one_unit_and_an_empty_module_its_inputs():
+    scalar = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+    x = record(scalar, numbers(4, 3), layer="")
+    assert x.shape == (4, 1)
+    np.testing.assert_array_equal(record(nn.Sequential(), numbers(4, 3), layer=""), numbers(4, 3))
+
+
 def test_the_first_tensor_of_a_dictionary_is_taken():
     class Named(nn.Module):
         def forward(self, x):
@@ -361,6 +369,21 @@ def test_what_networks_share_is_recorded_for_each():
         np.testing.assert_allclose(x[:, x.layer == "encoder"], encoded.mT, **CLOSE)
 
 
+@pytest.mark.parametrize("n_nets", [1, 3])
+def test_networks_may_have_inputs_of_their_own(n_nets):
+    module, inputs = Nets(n_nets), numbers(n_nets, 7, 4, 2)
+    trial = {"trial_id": np.arange(7)[::-1]}
+    found = record(module, inputs, layer=["input", ""], trial=trial, batch=3)
+    with torch.no_grad():
+        hidden = torch.einsum(
+            "nltc,ncu->nltu", module.encoder(torch.from_numpy(inputs)), module.hidden.weight
+        )
+    for i, x in enumerate(found if n_nets > 1 else [found]):
+        given, out = inputs[i, ::-1], torch.relu(hidden)[i].numpy()[::-1]
+        np.testing.assert_array_equal(x[:, x.layer == "input"], given.transpose(0, 2, 1))
+        np.testing.assert_allclose(x[:, x.layer == "output"], out.transpose(0, 2, 1), **CLOSE)
+
+
 def test_one_network_with_an_axis_of_networks_is_one_activity():
     x = record(Nets(1), numbers(7, 4, 2), layer="")
     assert (x.dims, x.shape) == (("trial", "neuron", "time"), (7, 5, 4))
@@ -392,6 +415,8 @@ def test_time_is_seconds_where_they_are_given_and_steps_where_not():
     seconds = record(rnn, inputs, layer="", time=[0.1, 0.2, 0.3])
     assert (steps.time.values.tolist(), steps.attrs["time_unit"]) == ([0.0, 1.0, 2.0], "step")
     assert (seconds.time.values.tolist(), seconds.attrs["time_unit"]) == ([0.1, 0.2, 0.3], "s")
+    with pytest.raises(ValueError, match="'time' has 2 entries but there are 3 time bins"):
+        record(rnn, inputs, layer="", time=[0.1, 0.2])
 
 
 def test_what_is_recorded_is_an_activity_with_its_origin():
@@ -456,16 +481,10 @@ def test_hooks_go_and_training_flags_return_also_after_an_error(fails):
     module.train()
     module.second.eval()
     before = [(part, part.training) for part in module.modules()]
-    with pytest.raises(RuntimeError, match="half way") if fails else _nothing():
+    with pytest.raises(RuntimeError, match="half way") if fails else nullcontext():
         record(module, numbers(5, 4), layer=["first", "second", ""])
     assert [(part, part.training) for part in module.modules()] == before
     assert not any(part._forward_hooks for part in module.modules())
-
-
-def _nothing():
-    import contextlib
-
-    return contextlib.nullcontext()
 
 
 def test_dropout_is_off_and_no_graph_is_kept():
@@ -578,11 +597,13 @@ def test_the_same_numbers_score_the_same_as_recording_and_as_network(dtype):
     options = {"measures": MEASURES, "n_resamples": 4, "n_null": 19, "seed": 1}
     trees = [ng.score(x, ["a", "b", "c"], **options) for x in (recording, network)]
     assert list(trees[0].children) == list(trees[1].children)
-    for name, node in trees[0].children.items():
-        one, other = (t[name].to_dataset() for t in trees)
-        assert "decoding" in trees[0].children
-        assert len(node.data_vars) > 0
-        xr.testing.assert_equal(one, other)
+    for name in trees[0].children:
+        one, other = (tree[name].to_dataset() for tree in trees)
+        assert one.equals(other), name  # bit for bit
+    assert {"estimate", "null", "p_value", "interval"} <= set(trees[0]["ccgp"].data_vars)
+    other = record(nn.Tanh(), values, layer="", trial=trial, session="one")
+    other = ng.score(other, ["a", "b", "c"], **{**options, "measures": "parallelism"})
+    assert not other["parallelism"].to_dataset().equals(trees[0]["parallelism"].to_dataset())
 
 
 # --- refusals: one sentence each ------------------------------------------------------------------
@@ -622,7 +643,7 @@ def test_activity_that_is_not_finite_names_layer_and_trial(value):
     inputs[6, 2] = value
     ids = [f"t{i}" for i in range(9)]
     with pytest.raises(ValueError, match=r"layer 'first' gives -?(nan|inf) on trial t6"):
-        record(Perceptron(), inputs, layer=["input", "first"][1:], trial={"trial_id": ids}, batch=4)
+        record(Perceptron(), inputs, layer="first", trial={"trial_id": ids}, batch=4)
 
 
 def test_large_finite_activity_is_kept():

@@ -13,13 +13,19 @@ from neurogeom.networks.layers import Layer, time_first
 
 
 class Feed:
-    """Inputs by trial, in the dtype of the module."""
+    """Inputs by trial, in the dtype of the module.
+
+    The networks of this toolkit may each have their own, (net, trial, step, channel).
+    """
 
     def __init__(self, torch: Any, module: Any, inputs: Any):
         self.torch, self.module = torch, module
         given = inputs if isinstance(inputs, tuple) else (inputs,)
         self.inputs = [v if isinstance(v, torch.Tensor) else _numbers(v) for v in given]
-        lengths = {v.shape[0] if v.ndim else 0 for v in self.inputs}
+        self.axes = [int(hasattr(module, "n_nets") and v.ndim == 4) for v in self.inputs]
+        lengths = {
+            v.shape[at] if v.ndim else 0 for v, at in zip(self.inputs, self.axes, strict=True)
+        }
         if len(lengths) != 1 or lengths == {0}:
             shapes = ", ".join(str(tuple(v.shape)) for v in self.inputs)
             raise ValueError(f"inputs have shapes {shapes}; give at least one trial, trials first")
@@ -29,15 +35,15 @@ class Feed:
         self.device = weights[0].device if weights else None
 
     def __call__(self, rows: np.ndarray) -> list[Any]:
-        """Trials of every input, (trial, ...), where the module is."""
-        return [self._trials(values, rows).to(self.device) for values in self.inputs]
+        """Trials of every input, where the module is."""
+        return [self._trials(i, rows).to(self.device) for i in range(len(self.inputs))]
 
-    def _trials(self, values: Any, rows: np.ndarray) -> Any:
-        torch = self.torch
-        if isinstance(values, torch.Tensor):
-            part = values[torch.as_tensor(rows, device=values.device)]
+    def _trials(self, i: int, rows: np.ndarray) -> Any:
+        values, own = self.inputs[i], (slice(None),) * self.axes[i]
+        if isinstance(values, self.torch.Tensor):
+            part = values[(*own, self.torch.as_tensor(rows, device=values.device))]
         else:
-            part = torch.from_numpy(values[rows])
+            part = self.torch.from_numpy(values[(*own, rows)])
         return part.to(self.dtype) if part.is_floating_point() else part
 
     def stamp(self, batches: list[np.ndarray]) -> str:
@@ -46,11 +52,11 @@ class Feed:
         for name, own in [*self.module.named_parameters(), *self.module.named_buffers()]:
             digest.update(f"{name} {own.dtype} {tuple(own.shape)}".encode())
             digest.update(self._bytes(own))
-        for values in self.inputs:
-            dtype = self._trials(values, batches[0]).dtype
+        for i, values in enumerate(self.inputs):
+            dtype = self._trials(i, batches[0]).dtype
             digest.update(f"{dtype} {tuple(values.shape)}".encode())
             for rows in batches:
-                digest.update(self._bytes(self._trials(values, rows)))
+                digest.update(self._bytes(self._trials(i, rows).movedim(self.axes[i], 0)))
         return digest.hexdigest()
 
     def _bytes(self, tensor: Any) -> np.ndarray:
@@ -75,8 +81,8 @@ def watched(torch: Any, module: Any, layers: list[Layer]) -> Iterator[Any]:
 
     def run(tensors: list[Any]) -> list[list]:
         for own, layer in zip(calls, layers, strict=True):
-            own[:] = [] if layer.module else [_kept(torch, layer, tensors[0])]
-        if any(layer.module for layer in layers):
+            own[:] = [_kept(torch, layer, tensors[0])] if layer.module is None else []
+        if any(layer.module is not None for layer in layers):
             module(*(t.transpose(0, 1) if late and t.ndim > 1 else t for t in tensors))
         return calls
 

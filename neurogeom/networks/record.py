@@ -63,9 +63,9 @@ def record(
     module : torch.nn.Module
         Any. One with an attribute ``n_nets`` holds so many networks, on a first axis of outputs.
     inputs : array, tensor, or tuple of them
-        Trials first, also where the module has ``batch_first=False``. Floats take the dtype of the
-        module's weights, integers stay what they are (tokens); a tuple holds the arguments of a
-        module that takes several.
+        Trials first, also where the module has ``batch_first=False``; after the networks in
+        (net, trial, step, channel). Floats take the dtype of the module's weights, integers stay
+        what they are (tokens); a tuple holds the arguments of a module that takes several.
     layer : str or list of str
         A name of ``module.named_modules()``, a pattern such as ``"encoder.*.linear1"``, or several:
         their units stand side by side. ``""`` is the module's own output, and so is ``"output"``,
@@ -91,7 +91,8 @@ def record(
         More attributes.
     batch : int
         At most so many trials at once. Batches differ in size, so that an axis of steps is never
-        taken for that of trials; results of different `batch` agree to float rounding.
+        taken for that of trials; results of different `batch` agree to float rounding, unless the
+        module itself mixes trials (batch normalisation without running statistics).
     out : path, optional
         Write to this NetCDF-4 file batch by batch, and return the activity lazily opened, as
         ``load(out, lazy=True)`` does: for layers larger than memory.
@@ -225,8 +226,9 @@ def _part(
         values = POOLS[pool](values, axis=tuple(map(names.index, pooled)))
     left = [name for name in names if name not in pooled]
     values = values.transpose([left.index(name) for name in (*lead, *inner, *last)])
-    shape = (by_name.get("net", 1), n_trials, -1, *(by_name[name] for name in last))
-    return Part(values.reshape(shape), names, {name: by_name[name] for name in inner})
+    units = {name: by_name[name] for name in inner}
+    shape = (by_name.get("net", 1), n_trials, math.prod(units.values()))
+    return Part(values.reshape(*shape, *(by_name[name] for name in last)), names, units)
 
 
 def _check_part(layer: Layer, part: Part, first: Part, ids: np.ndarray) -> None:
