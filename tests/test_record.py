@@ -159,6 +159,30 @@ def test_recurrent_steps_are_time_whatever_comes_first(kind, batch_first, inside
     np.testing.assert_allclose(x, out.numpy().transpose(0, 2, 1), **CLOSE)
 
 
+class Own(nn.RNN):
+    """A class of the user that runs as torch wrote it."""
+
+
+def test_what_is_derived_from_a_recurrent_layer_declares_the_same():
+    rnn, inputs = Own(3, 5), numbers(7, 7, 3)
+    with torch.no_grad():
+        out = rnn(torch.from_numpy(inputs).transpose(0, 1))[0].numpy()
+    for module in (rnn, nn.Sequential(rnn)):
+        np.testing.assert_allclose(
+            record(module, inputs, layer=""), out.transpose(1, 2, 0), **CLOSE
+        )
+    module = nn.Sequential(nn.Linear(3, 3), rnn)  # all that runs within sees steps first
+    x, before = record(module, inputs, layer="0"), inputs @ array(module[0].weight).T
+    np.testing.assert_allclose(x, (before + array(module[0].bias)).transpose(0, 2, 1), **CLOSE)
+
+
+def test_a_module_around_a_recurrent_layer_gets_trials_first_also_within_a_sequence():
+    module, inputs = nn.Sequential(Around(nn.RNN(3, 5)), nn.Linear(5, 2)), numbers(7, 7, 3)
+    with torch.no_grad():
+        out = module(torch.from_numpy(inputs)).numpy()
+    np.testing.assert_allclose(record(module, inputs, layer=""), out.transpose(0, 2, 1), **CLOSE)
+
+
 def test_a_simple_recurrent_network_is_that_by_hand_also_with_as_many_trials_as_steps():
     rnn, inputs = nn.RNN(2, 4, nonlinearity="relu"), numbers(6, 6, 2)
     x = record(rnn, inputs, layer="")
@@ -278,6 +302,19 @@ def test_one_number_a_trial_is_one_unit_and_an_empty_module_its_inputs():
     x = record(scalar, numbers(4, 3), layer="")
     assert x.shape == (4, 1)
     np.testing.assert_array_equal(record(nn.Sequential(), numbers(4, 3), layer=""), numbers(4, 3))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("made", ["fx", "jit", "parallel"])
+def test_modules_that_torch_rewrote_are_recorded_the_same(made):
+    module, inputs = nn.Sequential(nn.Linear(3, 4), nn.ReLU()), numbers(5, 3)
+    rewrite = {
+        "fx": torch.fx.symbolic_trace,
+        "jit": lambda own: torch.jit.trace(own, torch.zeros(2, 3)),
+        "parallel": nn.DataParallel,
+    }
+    other = record(rewrite[made](module), inputs, layer="", session="s")
+    np.testing.assert_allclose(other, record(module, inputs, layer=""), **CLOSE)
 
 
 def test_the_first_tensor_of_a_dictionary_is_taken():
@@ -414,6 +451,7 @@ def test_time_is_seconds_where_they_are_given_and_steps_where_not():
     steps = record(rnn, inputs, layer="")
     seconds = record(rnn, inputs, layer="", time=[0.1, 0.2, 0.3])
     assert (steps.time.values.tolist(), steps.attrs["time_unit"]) == ([0.0, 1.0, 2.0], "step")
+    assert steps.attrs["content_hash"] != seconds.attrs["content_hash"]
     assert (seconds.time.values.tolist(), seconds.attrs["time_unit"]) == ([0.1, 0.2, 0.3], "s")
     with pytest.raises(ValueError, match="'time' has 2 entries but there are 3 time bins"):
         record(rnn, inputs, layer="", time=[0.1, 0.2])
@@ -628,6 +666,7 @@ def test_the_same_numbers_score_the_same_as_recording_and_as_network(dtype):
         ({"inputs": ["a"] * 5}, TypeError, "inputs hold <U1"),
         ({"inputs": np.zeros((0, 4))}, ValueError, r"shapes \(0, 4\); give at least one trial"),
         ({"inputs": (numbers(5, 4), numbers(4, 4))}, ValueError, r"shapes \(5, 4\), \(4, 4\)"),
+        ({"module": nn.LazyLinear(3), "layer": ""}, ValueError, "weights without values"),
         ({"module": "net"}, TypeError, "module is a str; give a torch.nn.Module"),
     ],
 )

@@ -31,6 +31,8 @@ class Feed:
             raise ValueError(f"inputs have shapes {shapes}; give at least one trial, trials first")
         self.n_trials = lengths.pop()
         weights = [*module.parameters(), *module.buffers()]
+        if any(torch.nn.parameter.is_lazy(w) for w in weights):
+            raise ValueError("the module has weights without values; run it once before recording")
         self.dtype = next((w.dtype for w in weights if w.is_floating_point()), None)
         self.device = weights[0].device if weights else None
 
@@ -77,7 +79,7 @@ def watched(torch: Any, module: Any, layers: list[Layer]) -> Iterator[Any]:
     """A function from inputs to what each layer returned, a list of tensors (one a call) each."""
     calls: list[list] = [[] for _ in layers]
     training = [(part, part.training) for part in module.modules()]
-    late = time_first(torch, module)
+    late = time_first(module)
 
     def run(tensors: list[Any]) -> list[list]:
         for own, layer in zip(calls, layers, strict=True):

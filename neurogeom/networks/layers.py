@@ -1,7 +1,7 @@
 """Layers of a torch module by name, and what the axes of their outputs are.
 
 torch does not say which axis of an output holds trials. Here it is read from the number of axes
-and from what torch's own layers declare (``batch_first``, one-dimensional convolutions), and it
+and from what layers declare (``batch_first``, one-dimensional convolutions), and it
 must fit the number of trials in every batch; where it cannot be known, the user is asked.
 """
 
@@ -65,7 +65,7 @@ def find_layers(torch: Any, module: Any, asked: str | Sequence[str]) -> list[Lay
             found[name] = module if name == OUTPUT else None
         else:
             found |= _matching(torch, name, names, found)
-    late = [name for name, own in names.items() if time_first(torch, own)]
+    late = [name for name, own in names.items() if time_first(own)]
     return [_layer(torch, module, name, own, late) for name, own in found.items()]
 
 
@@ -76,7 +76,7 @@ def _matching(
     taken = {id(own) for own in found.values()}
     fits = {}
     for name, own in names.items():
-        runs = type(own).forward is not torch.nn.Module.forward
+        runs = _writer(own) is not torch.nn.Module
         if name and runs and fnmatchcase(name, pattern) and id(own) not in taken:
             taken.add(id(own))
             fits[name] = own
@@ -89,39 +89,49 @@ def _matching(
     return fits
 
 
-def time_first(torch: Any, module: Any) -> bool:
-    """Whether a layer of torch takes sequences as (step, trial, unit)."""
-    return False in _batch_first(torch, module)
+def time_first(module: Any) -> bool:
+    """Whether a layer takes sequences as (step, trial, unit)."""
+    return False in _batch_first(module)
 
 
-def _batch_first(torch: Any, module: Any) -> set[bool]:
-    """What torch's own layers say of the order of axes; a class of the user says nothing."""
-    if not type(module).__module__.startswith("torch.nn."):
-        return set()
-    own = {module.batch_first} if hasattr(module, "batch_first") else set()
-    return own.union(*(_batch_first(torch, child) for child in module.children()))
+def _batch_first(module: Any) -> set[bool]:
+    """What a layer declares of the order of axes, itself or by what it runs as torch wrote it."""
+    own = getattr(module, "batch_first", None)
+    found = {own} if isinstance(own, bool) else set()
+    if not _as_torch_wrote_it(module):  # the user may swap axes on the way
+        return found
+    return found.union(*(_batch_first(child) for child in module.children()))
+
+
+def _as_torch_wrote_it(module: Any) -> bool:
+    return _writer(module).__module__.startswith("torch.nn.")
+
+
+def _writer(module: Any) -> type:
+    """The class whose forward a module runs."""
+    return next(kind for kind in type(module).__mro__ if "forward" in vars(kind))
 
 
 def _layer(torch: Any, module: Any, name: str, own: Any, late: Sequence[str]) -> Layer:
     """What is known of the axes of a layer; within one that is time first, all are."""
-    nn = torch.nn
+    one = (torch.nn.Conv1d, torch.nn.ConvTranspose1d)
+    known = not any(isinstance(part, one) for part in module.modules())
     holder = name.rpartition(".")[0] or OUTPUT
     if own is None:
-        unknown = any(isinstance(m, nn.Conv1d) for m in module.modules())
-        return Layer(name, own, holder, False, None if unknown else BY_NUMBER[3])
+        return Layer(name, own, holder, False, BY_NUMBER[3] if known else None)
     kinds = {kind.__name__ for kind in type(own).__mro__ if kind.__module__.startswith("torch.nn.")}
+    flags = _batch_first(own)
     path = "" if own is module else name
-    flags = _batch_first(torch, own)
-    if any(path == other or not other or path.startswith(f"{other}.") for other in late):
+    if any(not other or path == other or path.startswith(f"{other}.") for other in late):
         three = TIME_FIRST
     elif any(kind.endswith("1d") for kind in kinds):
         three = POSITIONS
-    elif flags or kinds & {"Linear", "Embedding", "LayerNorm"}:
+    elif known or flags or kinds & {"Linear", "Embedding", "LayerNorm"}:
         three = BY_NUMBER[3]
     else:
-        one = (nn.Conv1d, nn.ConvTranspose1d)
-        three = None if any(isinstance(m, one) for m in module.modules()) else BY_NUMBER[3]
-    return Layer(name, own, holder, bool(flags) and not kinds & {"Sequential"}, three)
+        three = None
+    alone = bool(flags) and _as_torch_wrote_it(own) and "Sequential" not in kinds
+    return Layer(name, own, holder, alone, three)
 
 
 def axes_of(

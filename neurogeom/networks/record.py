@@ -142,7 +142,8 @@ def record(
         trials = trials.assign_coords(session=f"{type(module).__name__}-{stamp[:8]}")
     about = {"module": type(module).__name__, "layer": layer, "pool": pool}
     columns = content_hash(trials[:, :0].drop_vars("session").T)
-    text = f"{stamp} {about} {axes} {columns}"
+    seconds = None if time is None else np.asarray(time).tolist()
+    text = f"{stamp} {about} {axes} {seconds} {columns}"
     about["content_hash"] = blake2b(text.encode(), digest_size=16).hexdigest()
     trials.attrs |= {"source": "network", **about, **(attrs or {})}
     n_nets = getattr(module, "n_nets", None)
