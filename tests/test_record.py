@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import tracemalloc
 from contextlib import nullcontext
 
 import numpy as np
@@ -605,6 +606,19 @@ def test_a_file_appears_only_whole_and_replaces_another_only_on_request(tmp_path
     np.testing.assert_allclose(ng.load(path), module.by_hand(inputs)["first"], **CLOSE)
     record(module, inputs + 1, layer="first", out=path, overwrite=True)
     np.testing.assert_allclose(ng.load(path), module.by_hand(inputs + 1)["first"], **CLOSE)
+
+
+def test_a_file_is_written_without_the_activity_in_memory(tmp_path):
+    inputs, size = numbers(1000, 5), 1000 * 5000 * 4
+    peaks = {}
+    for out in (None, tmp_path / "x.nc"):
+        tracemalloc.start()  # arrays of numpy; a batch of torch is a fiftieth of the whole
+        x = record(nn.Linear(5, 5000), inputs, layer="", out=out, batch=20)
+        peaks[out is None] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert size < peaks[True] < 1.2 * size
+    assert peaks[False] < 0.2 * size
+    assert x.nbytes == size
 
 
 def test_a_list_written_in_parts_is_the_list_saved_whole(tmp_path):

@@ -135,7 +135,8 @@ def record(
     feed = Feed(torch, module, inputs)
     place = np.arange(feed.n_trials)[:, None]  # goes where from_arrays puts each trial
     unnamed = session is None and "session" not in (trial or {})
-    trials = from_arrays(place, trial, session="-" if unnamed else session, units=units)
+    name = "-" if unnamed else session  # both follow below, from weights and inputs
+    trials = from_arrays(place, trial, session=name, units=units, attrs={"content_hash": ""})
     batches = _batches(trials.values[:, 0].astype(int), batch)
     stamp = feed.stamp(batches)
     if unnamed:
