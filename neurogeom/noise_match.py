@@ -40,7 +40,7 @@ def goal_of(whole, brain, variables, n_null, ask):
     if not value > chance + LEAST_ERRORS * error:
         raise ValueError(
             f"mean decoding of the recording, {value:.3f}, is within {LEAST_ERRORS} standard "
-            f"errors ({error:.3f}) of chance: there is no noise to match a network to; choose another "
+            f"errors ({error:.3f}) of chance: no noise can be matched; choose another "
             "window, or match=('neurons', 'trials')"
         )
     return value

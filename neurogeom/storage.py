@@ -12,7 +12,8 @@ import os
 import re
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +74,40 @@ def save(x: _Saved, path: str | os.PathLike, *, overwrite: bool = False) -> Path
     True
     """
     path = Path(os.path.realpath(path))
+    tree = xr.DataTree.from_dict(as_groups(x))
+    with appearing_whole(path, overwrite) as partial:
+        write(tree, partial, path)
+    return path
+
+
+@contextmanager
+def appearing_whole(path: Path, overwrite: bool) -> Iterator[Path]:
+    """A temporary name beside `path`: the file becomes `path` if all goes well, or goes."""
     _refuse_existing(path, overwrite)
-    tree = xr.DataTree.from_dict(_as_groups(x))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        _write(tree, partial, path)
+        yield partial
+        with open(partial, "rb+") as written:
+            os.fsync(written.fileno())
         _refuse_existing(path, overwrite)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    return path
 
 
-def load(path: str | os.PathLike) -> xr.DataArray | xr.Dataset | xr.DataTree | list[xr.DataArray]:
+def load(
+    path: str | os.PathLike, *, lazy: bool = False
+) -> xr.DataArray | xr.Dataset | xr.DataTree | list[xr.DataArray]:
     """Read what `save` wrote: the same kind, identical; any other NetCDF-4 file as a DataTree.
+
+    Parameters
+    ----------
+    path : str or path
+    lazy : bool
+        Leave the values in the file until they are asked for: what is larger than memory can be
+        opened, and read slice by slice (``x[:100].values``).
 
     Raises
     ------
@@ -103,8 +122,10 @@ def load(path: str | os.PathLike) -> xr.DataArray | xr.Dataset | xr.DataTree | l
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; look at its name and folder")
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
+        tree = xr.open_datatree(path, engine="h5netcdf")
+        if not lazy:
+            with tree:
+                tree.load()
     except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise OSError(
             f"{path} cannot be read as NetCDF-4 ({_first_line(error)}); give a file that "
@@ -117,7 +138,7 @@ def load(path: str | os.PathLike) -> xr.DataArray | xr.Dataset | xr.DataTree | l
     return _KINDS[notes.get("kind", "DataTree")](groups, notes)
 
 
-def _as_groups(x: _Saved) -> dict[str, xr.Dataset]:
+def as_groups(x: _Saved) -> dict[str, xr.Dataset]:
     """Storable Datasets by group, the root with the notes that say what they were."""
     if isinstance(x, xr.DataArray):
         root, notes = _array_as_dataset(x)
@@ -312,16 +333,14 @@ _KINDS = {
 }
 
 
-def _write(tree: xr.DataTree, partial: Path, path: Path) -> None:
-    """The whole file under its temporary name, on the disk before it gets its own."""
+def write(tree: xr.DataTree, partial: Path, path: Path) -> None:
+    """Everything under the temporary name; a failure tells of the name that was asked for."""
     encoding = {node.path: _compression(node.to_dataset(inherit=False)) for node in tree.subtree}
     try:
         with warnings.catch_warnings():
             # names with spaces cannot be marked as coordinates in NetCDF; the JSON marks them
             warnings.filterwarnings("ignore", category=xr.SerializationWarning)
             tree.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
-        with open(partial, "rb+") as written:
-            os.fsync(written.fileno())
     except OSError as error:
         raise OSError(f"{path} could not be written ({_first_line(error)})") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
