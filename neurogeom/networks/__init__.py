@@ -1,0 +1,1 @@
+"""Networks that do a task, and what the field measures in them."""
