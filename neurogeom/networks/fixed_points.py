@@ -254,7 +254,8 @@ def _spread(states):
 def _descend(step, starts, u, n_iterations, learning_rate):
     torch = lazy_torch()
     h = starts.clone().requires_grad_()
-    adam = torch.optim.Adam([h], lr=learning_rate)
+    # A shorter memory than the default: the gradient shrinks by orders of magnitude on the way.
+    adam = torch.optim.Adam([h], lr=learning_rate, betas=(0.9, 0.99))
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(n_iterations, 1))
     for _ in range(n_iterations):
         loss = (_advance(step, h, u) - h).square().sum()
