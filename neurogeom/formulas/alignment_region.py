@@ -30,8 +30,8 @@ def gram_determinant(c, i, o):
 
     Examples
     --------
-    >>> float(gram_determinant(0.6, 0.0, 0.8).round(12)), float(gram_determinant(0.6, 0.9, 0.1)) < 0
-    (0.0, True)
+    >>> gram_determinant(0.5, [1.0, 0.5, 0.0], 0.5).tolist()
+    [0.0, 0.5, 0.5]
     """
     c, i, o = (np.asarray(a, dtype=float) for a in (c, i, o))
     return 1.0 + 2.0 * c * i * o - c**2 - i**2 - o**2

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..formulas.gram_ridge import grams, ridge
 from ..learn import lazy_torch
 
 __all__ = ["fixed_points", "free_run"]
@@ -313,8 +314,8 @@ def _shares(points):
 
 
 def _decoder(units, x, penalty):
-    mean, middle = units.mean(axis=0), x.mean(axis=0)
-    gram = (units - mean).T @ (units - mean)
-    damped = gram + penalty * np.trace(gram) / len(gram) * np.eye(len(gram))
-    weights = np.linalg.lstsq(damped, (units - mean).T @ (x - middle), rcond=None)[0]
-    return lambda states: (states - mean) @ weights + middle
+    mean = units.mean(axis=0)
+    total, _ = grams(units - mean, x, np.zeros(len(x), int))
+    fit = ridge(total, units.shape[1], np.array([penalty]))[0]
+    weights, constant = fit[: units.shape[1]], fit[-1]
+    return lambda states: (states - mean) @ weights + constant

@@ -135,6 +135,9 @@ def _tasks(activity, by):
             raise ValueError(
                 f"tasks have {sorted(widths)} units; pass at least one task, all of one network"
             )
+        ids = [x.unit_id.values.tolist() for x in tasks.values() if "unit_id" in x.coords]
+        if any(other != ids[0] for other in ids):
+            raise ValueError("tasks have other units or another order of them; match unit_id first")
         return tasks
     if not isinstance(activity, xr.DataArray) or by not in activity.coords:
         have = sorted(map(str, getattr(activity, "coords", ())))
