@@ -255,8 +255,9 @@ def _spread(states):
 def _descend(step, starts, u, n_iterations, learning_rate):
     torch = lazy_torch()
     h = starts.clone().requires_grad_()
-    # A shorter memory than the default: the gradient shrinks by orders of magnitude on the way.
-    adam = torch.optim.Adam([h], lr=learning_rate, betas=(0.9, 0.99))
+    # A memory of ten steps: gradients shrink by orders of magnitude on the way, and with the
+    # thousand of the default the step shrinks with them and stops short.
+    adam = torch.optim.Adam([h], lr=learning_rate, betas=(0.9, 0.9))
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(n_iterations, 1))
     for _ in range(n_iterations):
         loss = (_advance(step, h, u) - h).square().sum()
