@@ -112,12 +112,9 @@ def test_two_wells_are_two_points_and_the_ridge_between_them_is_unstable():
 
 def test_the_clamped_input_moves_the_point():
     half = map_of([0.5, 0.5, 0.5])
-    first, second = (
-        fixed_points(half, starts(20, 3), input=[b], n_iterations=600).state.values
-        for b in (1.0, 2.0)
-    )
-    np.testing.assert_allclose(first, 2, atol=1e-3)
-    np.testing.assert_allclose(second, 4, atol=1e-3)
+    for b, end in ((0.5, 1), (-0.5, -1)):
+        found = fixed_points(half, starts(20, 3), input=[b], n_iterations=600)
+        np.testing.assert_allclose(found.state, [[end] * 3], atol=1e-3)
 
 
 # --- slow points ----------------------------------------------------------------------------------
@@ -134,6 +131,20 @@ def test_a_steady_drift_is_slow_below_the_threshold_and_nothing_above_it():
     assert fast.sizes["point"] == 0
     assert fast.eigenvalue.shape == (0, 3)
     assert fast.attrs["n_faster"] == 20
+
+
+def test_a_descent_that_has_not_ended_is_told_from_a_slow_point():
+    half = map_of([0.9, 0.9])
+    early, late = (
+        fixed_points(half, starts(20, 2), input=[0.0], n_iterations=n, slow=1.0) for n in (20, 600)
+    )
+    assert (early.kind == "falling").mean() > 0.8
+    assert late.kind.values.tolist() == ["fixed"]
+    # The nearest to rest where there is none: h -> h + (0.02, 0.5 times what is off the axis).
+    valley = lambda h, u: h + torch.stack([0.02 + 0 * h[:, 0], -0.5 * h[:, 1]], dim=1)  # noqa: E731
+    found = fixed_points(valley, starts(20, 2), input=[0.0], n_iterations=600)
+    assert (found.kind == "slow").all()
+    np.testing.assert_allclose(found.state[:, 1], 0, atol=1e-4)
 
 
 def test_speeds_are_in_spreads_of_the_visited_states():

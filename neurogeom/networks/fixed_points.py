@@ -66,11 +66,13 @@ def fixed_points(
     -------
     Dataset
         Slowest first: ``state`` (point, unit); ``speed`` (point), spreads a step; ``kind`` (point),
-        "fixed" or "slow"; ``n_starts`` (point) that ended there or within the radius;
+        "fixed", "slow", or "falling" where the descent has not ended: one radius further down the
+        speed is less by over 1 % (more iterations help); ``n_starts`` (point) that ended there or
+        within the radius;
         ``eigenvalue`` (point, mode), complex, largest modulus first; ``time_constant``
         (point, mode) in steps, :math:`1 / |\ln|\mu||`, infinite at a modulus of 1 (tau_net /
         tau is this times dt / tau); ``variance`` (component), shares of the principal components
-        of the points (NaN for fewer than two).
+        of the fixed and slow points (NaN for fewer than two).
         ``attrs`` count the starts and those that ended at faster points.
 
     Raises
@@ -100,16 +102,18 @@ def fixed_points(
         )
     points = ends.numpy(force=True).astype(float)
     kept, n_starts = _apart(points, np.where(finite, speed, np.inf), slow, radius * spread)
-    eigenvalues = _eigenvalues(step, ends[kept], u)
+    falling = _falling(step, ends[kept], u[: len(kept)], radius * spread)
+    kind = np.select([speed[kept] < fixed, falling], ["fixed", "falling"], "slow")
+    eigenvalues = _eigenvalues(step, ends[kept], u[: len(kept)])
     return xr.Dataset(
         {
             "state": (("point", "unit"), points[kept]),
             "speed": ("point", speed[kept]),
-            "kind": ("point", np.where(speed[kept] < fixed, "fixed", "slow")),
+            "kind": ("point", kind),
             "n_starts": ("point", n_starts),
             "eigenvalue": (("point", "mode"), eigenvalues),
             "time_constant": (("point", "mode"), _time_constant(np.abs(eigenvalues))),
-            "variance": ("component", _shares(points[kept])),
+            "variance": ("component", _shares(points[kept][kind != "falling"])),
         },
         attrs={
             "measure": "fixed_points",
@@ -288,11 +292,21 @@ def _apart(points, speed, slow, radius):
     return kept, np.array(n_starts, dtype=int)
 
 
+def _falling(step, h, u, distance):
+    """Whether the speed is less by over 1 % that far down its gradient, (point,)."""
+    torch = lazy_torch()
+    h = h.clone().requires_grad_()
+    (slope,) = torch.autograd.grad((_advance(step, h, u) - h).square().sum(), h)
+    length = slope.norm(dim=1, keepdim=True).clamp_min(torch.finfo(h.dtype).tiny)
+    further = h.detach() - distance * slope / length
+    return _speed(step, further, u) < 0.99 * _speed(step, h.detach(), u)
+
+
 def _eigenvalues(step, h, u):
     """Of dF/dh at every point, (point, unit), largest modulus first."""
     torch = lazy_torch()
     h = h.clone().requires_grad_()
-    after = _advance(step, h, u[: len(h)])
+    after = _advance(step, h, u)
     rows = [
         torch.autograd.grad(column.sum(), h, retain_graph=True)[0] for column in after.unbind(dim=1)
     ]
