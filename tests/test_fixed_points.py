@@ -134,11 +134,12 @@ def test_a_steady_drift_is_slow_below_the_threshold_and_nothing_above_it():
 
 
 def test_a_descent_that_has_not_ended_is_told_from_a_slow_point():
-    half = map_of([0.9, 0.9])
+    decay = map_of([0.9, 0.9])
     early, late = (
-        fixed_points(half, starts(20, 2), input=[0.0], n_iterations=n, slow=1.0) for n in (20, 600)
+        fixed_points(decay, starts(20, 2), input=[0.0], n_iterations=n) for n in (20, 600)
     )
-    assert (early.kind == "falling").mean() > 0.8
+    assert early.sizes["point"] > 3
+    assert (early.kind == "falling").all()
     assert late.kind.values.tolist() == ["fixed"]
     # The nearest to rest where there is none: h -> h + (0.02, 0.5 times what is off the axis).
     valley = lambda h, u: h + torch.stack([0.02 + 0 * h[:, 0], -0.5 * h[:, 1]], dim=1)  # noqa: E731
