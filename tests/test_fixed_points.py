@@ -148,6 +148,20 @@ def test_a_descent_that_has_not_ended_is_told_from_a_slow_point():
     np.testing.assert_allclose(found.state[:, 1], 0, atol=1e-4)
 
 
+def test_a_sheet_of_rest_keeps_its_extent_and_a_slow_valley_does_not():
+    def extent(modulus, n):
+        step = map_of([modulus, 0.4, 0.3, 0.2, 0.1, 0.0], ROOT)
+        found = fixed_points(step, starts(), input=[0.0], n_iterations=n)
+        return float(found.extent), found.sizes["point"]
+
+    rest, valley = ([extent(m, n) for n in (100, 1500)] for m in (1.0, 0.98))
+    assert rest[0][0] > 0.3
+    assert rest[1][0] > 0.7 * rest[0][0]
+    assert valley[0][0] > 0.3
+    assert valley[0][1] > 10
+    assert valley[1] == (0.0, 1)
+
+
 def test_speeds_are_in_spreads_of_the_visited_states():
     h = starts(20, 3)
     wide = fixed_points(drift(0.02), h, input=[0.0], n_iterations=2, visited=10 * h)
