@@ -5,6 +5,7 @@ every module are (net, trial, step, unit). Only this file and `recurrent.py` imp
 they are loaded when a network is built.
 """
 
+import copy
 import math
 from itertools import pairwise
 
@@ -29,7 +30,7 @@ class Linear(nn.Module):
         return torch.baddbmm(self.bias, flat, self.weight).view(*x.shape[:-1], -1)
 
 
-def _drawn(streams, shape, n_in, init):
+def _drawn(streams, shape, n_in, init="torch"):
     """One draw a net, each from its own stream: a net is the same alone and among others."""
     if init == "normal":
         return torch.stack([torch.randn(shape, generator=g) / math.sqrt(n_in) for g in streams])
@@ -96,7 +97,7 @@ class Network(nn.Module):
 
     def member(self, i):
         """Net i alone."""
-        n_in, n_out, passing = self.shape
+        i, (n_in, n_out, passing) = range(self.n_nets)[i], self.shape
         alone = self.architecture.build(n_in, n_out, seeds=self.seeds[i : i + 1], passing=passing)
         alone.load_state_dict({k: v[i : i + 1].clone() for k, v in self.state_dict().items()})
         return alone
@@ -133,11 +134,27 @@ class Several(nn.Module):
         super().__init__()
         self.nets = nn.ModuleList(nets)
         self.n_nets = len(self.nets)
+        self.streams = None  # of what is random inside, such as dropout
 
     def forward(self, inputs):
         """As `Network`."""
         each = inputs if inputs.dim() == 4 else [inputs] * self.n_nets
-        return torch.stack([net(x) for net, x in zip(self.nets, each, strict=True)])
+        if self.streams is None:
+            return torch.stack([net(x) for net, x in zip(self.nets, each, strict=True)])
+        with torch.random.fork_rng(devices=[]):
+            found = []
+            for net, x, stream in zip(self.nets, each, self.streams, strict=True):
+                torch.default_generator.set_state(stream.get_state())
+                found.append(net(x))
+        return torch.stack(found)
+
+    def set_noise(self, generators):
+        """Streams of what is random inside, one a net; None leaves it to torch."""
+        self.streams = generators
+
+    def member(self, i):
+        """Net i alone."""
+        return Several([copy.deepcopy(self.nets[i])])
 
     def net_state(self, i):
         """The state of net i, copied."""
