@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .tensors import load_tensors, save_tensors
+from .tensors import load_tensors, plain, save_tensors, tensor_files
 
 RATES = ("constant", "one_cycle")
 OPTIMIZERS = ("adam", "sgd")
@@ -130,30 +131,29 @@ def fit(
     Notes
     -----
     A loss that is not finite ends the run: the parameters go back to the last that gave a finite
-    loss, and a warning says at which step and in which net.
+    loss, and a warning says at which step and in which net. A net that is done no longer learns.
     """
     torch = lazy_torch()
-    _check(steps, rate, optimizer, every)
+    _check(steps, rate, optimizer, every, keep)
     n_nets = int(getattr(module, "n_nets", 1))
     trained = [p for p in module.parameters() if p.requires_grad]
     if not trained:
         raise ValueError("no parameter of this network can be trained; unfreeze one")
     steps_of = torch.optim.Adam if optimizer == "adam" else torch.optim.SGD
     descent = steps_of(trained, lr=lr, weight_decay=weight_decay)
-    run = _Run(module, descent, n_nets, set(keep) | {0} if keep else set())
-    first = run.resume(checkpoint, about or {}) if checkpoint else 0
     good = [p.detach().clone() for p in trained]
+    run = _Run(module, descent, n_nets, {0, *map(int, keep)} if len(keep) else set(), good)
+    about = plain(about or {})
+    first = run.resume(checkpoint, about) if checkpoint else 0
     started = time.monotonic()
-    step = first
     for step in range(first, steps):
         run.keep(step)
         batch = batch_at(step)
         descent.zero_grad(set_to_none=True)
         each = loss(module, batch)
-        total = each.sum()
+        total = (each[run.learning()] if run.done else each).sum()
         if not math.isfinite(float(total.detach())):
-            _copy(torch, trained, good)
-            run.diverged(each, step)
+            run.diverged(~torch.isfinite(each.detach()).cpu().numpy(), "loss", step)
             break
         total.backward()
         if clip is not None:
@@ -164,14 +164,17 @@ def fit(
         descent.step()
         done = step + 1
         if done % every == 0 or done == steps:
+            if (bad := run.broken()).any():
+                run.diverged(bad, "state", done)
+                break
             run.note(done, each, evaluate, stop)
             if progress is not None:
                 progress(done, run.last)
             if checkpoint:
-                run.save(checkpoint, about or {}, done)
+                run.save(checkpoint, about, done)
             if run.all_done:
                 break
-    run.finish(steps)
+    run.finish(steps, evaluate)
     return Fit(
         history={k: np.array(v).T for k, v in run.history.items()},
         at=np.array(run.at, int),
@@ -200,11 +203,13 @@ def factor(rate: str, step: int, steps: int) -> float:
     return low + (high - low) * (1 - math.cos(math.pi * share)) / 2
 
 
-def _check(steps, rate, optimizer, every):
+def _check(steps, rate, optimizer, every, keep):
     if steps < 0 or every < 1:
         raise ValueError(
             f"steps={steps}, every={every}: ask for 0 or more steps, evaluated every 1"
         )
+    if len(keep) and not 0 <= min(keep) <= max(keep) <= steps:
+        raise ValueError(f"keep={list(keep)}: choose steps from 0 to {steps}, the last")
     if rate not in RATES:
         raise ValueError(f"rate={rate!r} is unknown; choose from {list(RATES)}")
     if optimizer not in OPTIMIZERS:
@@ -227,8 +232,9 @@ def _clip(torch, module, trained, norm):
 class _Run:
     """What is remembered while the loop goes on."""
 
-    def __init__(self, module, descent, n_nets, keep):
+    def __init__(self, module, descent, n_nets, keep, good):
         self.module, self.descent, self.n_nets, self.keep_at = module, descent, n_nets, keep
+        self.good = good  # parameters that gave the last finite loss
         self.history: dict[str, list] = {}
         self.at: list[int] = []
         self.kept: dict[int, dict] = {}
@@ -241,16 +247,20 @@ class _Run:
     def all_done(self):
         return len(self.done) == self.n_nets
 
+    def learning(self):
+        """The nets that are not done."""
+        return [i for i in range(self.n_nets) if i not in self.done]
+
     def keep(self, step):
         if step in self.keep_at:
             self.kept[step] = self.whole()
 
     def whole(self):
         """The state of all nets, those that are done as they were then."""
+        now = {i: self.net_state(i) for i in self.done}
+        self.load(self.done)
         state = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
-        for i, own in self.done.items():
-            for name, value in own.items():
-                state[name][i] = value
+        self.load(now)
         return state
 
     def note(self, step, losses, evaluate, stop):
@@ -264,7 +274,7 @@ class _Run:
             values[past] = np.nan
             self.history.setdefault(name, []).append(values)
         self.at.append(step)
-        self.steps[[i for i in range(self.n_nets) if i not in self.done]] = step
+        self.steps[self.learning()] = step
         for i in np.flatnonzero(stop(found)) if stop is not None else ():
             if i not in self.done:
                 self.done[int(i)] = self.net_state(int(i))
@@ -276,27 +286,56 @@ class _Run:
             return own(i)
         return {k: v.detach().clone() for k, v in self.module.state_dict().items()}
 
-    def diverged(self, losses, step):
-        bad = np.flatnonzero(~np.isfinite(losses.detach().cpu().numpy()))
+    def load(self, states):
+        """Put states of single nets back, {net: state}."""
+        for i, own in states.items():
+            getattr(self.module, "load_net_state", lambda i, s: self.module.load_state_dict(s))(i, own)
+
+    def broken(self):
+        """Which nets that are not done have a state that is not finite, (net,) bool."""
+        found = np.zeros(self.n_nets, bool)
+        for i in self.learning():
+            found[i] = not all(v.isfinite().all() for v in self.net_state(i).values())
+        return found
+
+    def diverged(self, bad, what, step):
+        """Back to the last good parameters, which step - 1 steps made."""
+        net = next(i for i in self.learning() if bad[i])
         text = (
-            f"the loss of net {bad[0]} is not finite at step {step}; training stopped there and "
+            f"the {what} of net {net} is not finite at step {step}; training stopped there and "
             "the last good state was kept: lower lr or clip the gradient"
         )
         warnings.warn(text, stacklevel=3)
-        for i in range(self.n_nets):
-            if i not in self.done:
-                self.stopped[i] = text
-                self.steps[i] = max(0, step - 1)
+        _copy(lazy_torch(), [p for p in self.module.parameters() if p.requires_grad], self.good)
+        self.kept.pop(step, None)
+        self.steps[self.learning()] = max(0, step - 1)
+        for i in self.learning():
+            self.stopped[i] = text
+            for rows in self.history.values():  # a state that was evaluated and given up
+                for at, row in zip(self.at, rows, strict=True):
+                    row[i] = np.nan if at >= step else row[i]
 
-    def finish(self, steps):
-        for i, own in self.done.items():
-            if hasattr(self.module, "load_net_state"):
-                self.module.load_net_state(i, own)
-            else:
-                self.module.load_state_dict(own)
+    def finish(self, steps, evaluate):
+        """Nets that are done as they were then; the end evaluated; what is still to keep."""
+        self.load(self.done)
+        learning = self.learning()
+        reached = int(self.steps[learning].max()) if learning else 0
+        if learning and reached not in self.at:
+            self.insert(reached, evaluate(reached) if evaluate is not None else {})
         for i in range(self.n_nets):
             self.stopped[i] = self.stopped[i] or f"trained for {self.steps[i]} steps"
-        self.keep(steps)
+        for step in self.keep_at - set(self.kept):
+            if not learning or step == reached == steps:
+                self.kept[step] = self.whole()
+
+    def insert(self, step, found):
+        """An evaluation of the nets that learn, of a step for which no loss is known."""
+        place = bisect(self.at, step)
+        self.at.insert(place, step)
+        for name in self.history or {"loss": 0, **found}:
+            values = np.array(found.get(name, np.full(self.n_nets, np.nan)), float)
+            values[list(self.done)] = np.nan
+            self.history.setdefault(name, []).insert(place, values)
 
     def save(self, path, about, step):
         tensors = {f"module/{k}": v for k, v in self.module.state_dict().items()}
@@ -307,8 +346,9 @@ class _Run:
             tensors |= {f"kept/{at}/{k}": v for k, v in state.items()}
         for i, own in self.done.items():
             tensors |= {f"done/{i}/{k}": v for k, v in own.items()}
+        tensors |= {f"good/{i}": v for i, v in enumerate(self.good)}
         notes = {
-            "about": dict(about),
+            "about": about,
             "step": step,
             "at": self.at,
             "history": {k: np.array(v).tolist() for k, v in self.history.items()},
@@ -319,15 +359,22 @@ class _Run:
 
     def resume(self, path, about):
         """The step to go on with: that of the checkpoint, or 0 where there is none."""
-        if not Path(path).with_suffix(".safetensors").exists():
+        if not tensor_files(path)[0].exists():
             return 0
         tensors, notes = load_tensors(path)
-        if notes.get("about") != dict(about):
+        if notes.get("about") != about:
             raise ValueError(
                 f"checkpoint {path} is of another run ({_difference(notes.get('about'), about)}); "
                 "name another file or repeat that run"
             )
-        self.module.load_state_dict(_part(tensors, "module"))
+        try:
+            self.module.load_state_dict(_part(tensors, "module"))
+        except RuntimeError as error:
+            raise ValueError(
+                f"checkpoint {path} holds other networks; name another file or repeat that run"
+            ) from error
+        good = _part(tensors, "good")
+        _copy(lazy_torch(), self.good, [good[str(i)] for i in range(len(self.good))])
         state = self.descent.state_dict()
         slots: dict[int, dict] = {}
         for name, value in _part(tensors, "optimizer").items():

@@ -21,7 +21,7 @@ def images(
     Parameters
     ----------
     shape : (image,) of "disc", "square", "cross", "triangle"
-    size : (image,) radius as a share of the side, such as 0.2
+    size : (image,) radius of the disc as a share of the side, such as 0.2; the others have its area
     row, column : (image,) of the centre, as a share of the side, 0 to 1
     angle : (image,) in radians
     side : int
@@ -34,7 +34,7 @@ def images(
     Raises
     ------
     ValueError
-        A shape is unknown.
+        A shape is unknown; arrays differ in length; there is no pixel.
 
     Examples
     --------
@@ -45,6 +45,10 @@ def images(
     unknown = sorted(set(map(str, np.unique(shape))) - set(SHAPES))
     if unknown:
         raise ValueError(f"shape {unknown[0]!r} is unknown; choose from {list(SHAPES)}")
+    lengths = {np.shape(a) for a in (shape, size, row, column)} | {np.shape(angle) or np.shape(row)}
+    if len(lengths) > 1 or np.ndim(row) != 1 or side < 1:
+        raise ValueError(f"shapes {sorted(lengths)} and side={side}: give one number an image, and "
+                         "a side of 1 or more")  # fmt: skip
     centre = (np.arange(side) + 0.5) / side
     y = centre[None, :, None] - np.asarray(row, float)[:, None, None]
     x = centre[None, None, :] - np.asarray(column, float)[:, None, None]

@@ -35,7 +35,7 @@ def save_tensors(
     """
     from safetensors.torch import save
 
-    weights, text = _files(path)
+    weights, text = tensor_files(path)
     for place in (weights, text):
         if place.exists() and not overwrite:
             raise FileExistsError(f"{place} exists; pass overwrite=True or give another name")
@@ -43,9 +43,8 @@ def save_tensors(
     plain = {k: v.detach().to("cpu").contiguous().clone() for k, v in tensors.items()}
     mark = uuid.uuid4().hex
     data = save(plain, metadata={"neurogeom": mark})
-    whole = {"format": FORMAT, "mark": mark, **notes}
-    _replace(weights, data)
-    _replace(text, (json.dumps(whole, indent=1, allow_nan=True) + "\n").encode())
+    whole = plain({"format": FORMAT, "mark": mark, **notes})
+    _replace({weights: data, text: (json.dumps(whole, indent=1) + "\n").encode()})
     return weights
 
 
@@ -62,25 +61,20 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Any
     OSError
         A file is damaged, or the two are not of one writing.
     """
-    if Path(path).suffix in _PICKLES:
-        raise ValueError(
-            f"{path} is a pickle, which can run any code when it is opened; save the tensors with "
-            "safetensors and give that file"
-        )
-    weights, text = _files(path)
+    weights, text = tensor_files(path)
     for place in (weights, text):
         if not place.exists():
             raise FileNotFoundError(f"there is no file {place}; a network is two files, "
                                     f"{weights.name} and {text.name}")  # fmt: skip
     try:
         notes = json.loads(text.read_text(encoding="utf-8"))
-        version = notes["format"]
+        version, wanted = int(notes["format"]), str(notes["mark"])
     except (ValueError, KeyError, TypeError) as error:
         raise OSError(f"{text} is damaged or not of neurogeom; train the network again") from error
     if version > FORMAT:
         raise ValueError(f"{text} was written by a later neurogeom; update to read it")
     tensors, mark = _read(weights)
-    if mark != notes["mark"]:
+    if mark != wanted:
         raise OSError(f"{weights} and {text.name} are not of one writing; restore the pair")
     return tensors, {k: v for k, v in notes.items() if k not in ("format", "mark")}
 
@@ -97,16 +91,37 @@ def _read(weights):
                       "the network again") from error  # fmt: skip
 
 
-def _files(path):
+def plain(notes: Any) -> Any:
+    """Notes as JSON gives them back: lists for tuples, Python's numbers for those of numpy.
+
+    Examples
+    --------
+    >>> plain({"widths": (3, 2)})
+    {'widths': [3, 2]}
+    """
+    return json.loads(json.dumps(notes, default=lambda value: value.tolist()))
+
+
+def tensor_files(path: str | os.PathLike) -> tuple[Path, Path]:
+    """The two files of a name; a name of pickles is refused."""
     path = Path(path)
+    if path.suffix.lower() in _PICKLES:
+        raise ValueError(
+            f"{path} bears the name of a pickle, which can run any code when it is opened; use "
+            "safetensors and another name"
+        )
     stem = path.with_suffix("") if path.suffix in (".safetensors", ".json", ".nc") else path
     return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
 
 
-def _replace(place: Path, data: bytes) -> None:
-    partial = place.with_name(f".{uuid.uuid4().hex}.part")
+def _replace(contents: Mapping[Path, bytes]) -> None:
+    """All files in the places of the old ones, in order, once all are written."""
+    partial = {place: place.with_name(f".{uuid.uuid4().hex}.part") for place in contents}
     try:
-        partial.write_bytes(data)
-        os.replace(partial, place)
+        for place, data in contents.items():
+            partial[place].write_bytes(data)
+        for place, written in partial.items():
+            os.replace(written, place)
     finally:
-        partial.unlink(missing_ok=True)
+        for written in partial.values():
+            written.unlink(missing_ok=True)

@@ -20,7 +20,9 @@ def parsed(name: str) -> tuple[str, float | None]:
     >>> parsed("clipped_relu(1.5)"), parsed("clipped_relu"), parsed("tanh")
     (('clipped_relu', 1.5), ('clipped_relu', 1.0), ('tanh', None))
     """
-    found = re.fullmatch(r"([a-z_]+)(?:\(([-+0-9.e]+)\))?", name)
+    found = re.fullmatch(r"([a-z_]+)(?:\(([-+]?[0-9.]+)\))?", name)
+    if found and found[1] == "clipped_relu" and not float(found[2] or 1) > 0:
+        raise ValueError(f"activation {name!r} is 0 everywhere; clip it above 0")
     if found and found[1] in _WITH_NUMBER:
         return found[1], float(found[2] or _WITH_NUMBER[found[1]])
     if found and found[1] in _PLAIN and not found[2]:

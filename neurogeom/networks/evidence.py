@@ -77,10 +77,17 @@ def evidence(
     kind = boundaries or ("even" if n_latents == 2 else "random")
     if target not in TARGETS:
         raise ValueError(f"target={target!r} is unknown; choose from {list(TARGETS)}")
-    if not -1 < correlation < 1 or n_latents < 1 or n_tasks < 1 or steps < 1 or noise < 0:
+    if min(n_latents, n_tasks, steps) < 1 or min(delay, noise, offset_sd, anisotropy) < 0:
         raise ValueError(
-            f"n_latents={n_latents}, n_tasks={n_tasks}, steps={steps}, noise={noise}, "
-            f"correlation={correlation}: sizes are 1 or more, noise 0 or more, |correlation| < 1"
+            f"n_latents={n_latents}, n_tasks={n_tasks}, steps={steps}, delay={delay}, "
+            f"noise={noise}, offset_sd={offset_sd}, anisotropy={anisotropy}: the first three are 1 "
+            "or more, the others 0 or more"
+        )
+    lowest = -1 / max(1, n_latents - 1)
+    if not lowest < correlation < 1:
+        raise ValueError(
+            f"{n_latents} latents cannot all correlate by {correlation}; choose more than "
+            f"{lowest:.3g} and less than 1"
         )
     names = [f"x_{i + 1}" for i in range(n_latents)]
     label = _labels(kind, n_latents, n_tasks, offset_sd, boundaries_seed, noise)

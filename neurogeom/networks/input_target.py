@@ -79,9 +79,11 @@ def random_kernel(
     """
     h = parity_basis(n_bits)
     n = h.shape[0]
-    if not 0 <= alignment < 1 or not 1 <= n_targets < n - 1:
-        raise ValueError(f"alignment={alignment}, n_targets={n_targets}: choose an alignment in "
-                         f"[0, 1) and 1 to {n - 2} targets")  # fmt: skip
+    if not 0 <= alignment < 1 or not 1 <= n_targets < n - 1 or n_bits < 2:
+        raise ValueError(f"n_bits={n_bits}, alignment={alignment}, n_targets={n_targets}: choose "
+                         f"2 bits or more, an alignment in [0, 1), 1 to {n - 2} targets")  # fmt: skip
+    if scale <= 0 or (max_rank is not None and max_rank < 1):
+        raise ValueError(f"scale={scale}, max_rank={max_rank}: choose a positive scale, 1 or more")
     rng = np.random.default_rng(np.random.SeedSequence(means_seed, spawn_key=(KEY, 1)))
     y = h[:, :n_targets] @ h[:, :n_targets].T
     start = _random_psd(h, max_rank or n - 1, scale, rng)
@@ -125,6 +127,8 @@ def parity_basis(n_bits: int) -> np.ndarray:
     >>> parity_basis(2).tolist()
     [[-1, -1, 1], [-1, 1, -1], [1, -1, -1], [1, 1, 1]]
     """
+    if n_bits < 1:
+        raise ValueError(f"n_bits={n_bits} make no conditions; choose 1 or more")
     bits = np.array(np.meshgrid(*[[-1, 1]] * n_bits, indexing="ij")).reshape(n_bits, -1).T
     sets = [s for size in range(1, n_bits + 1) for s in combinations(range(n_bits), size)]
     return np.stack([bits[:, s].prod(axis=1) for s in sets], axis=1)
@@ -132,6 +136,8 @@ def parity_basis(n_bits: int) -> np.ndarray:
 
 def parity_weights(n: int, k: int, c: float, *, scale: float = 0.0, rng=None) -> np.ndarray:
     """Weights (n,) on the simplex whose cosine with the indicator of the first k is c."""
+    if scale < 0:
+        raise ValueError(f"scale={scale} is negative; choose 0 or more")
     target = (np.arange(n) < k).astype(float)
     if scale:
         start = rng.dirichlet(np.full(n, 1 / scale))

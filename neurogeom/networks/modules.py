@@ -120,6 +120,11 @@ class Network(nn.Module):
         for g in grads:
             g.mul_(scale.view(-1, *[1] * (g.dim() - 1)))
 
+    @property
+    def random(self):
+        """Whether it has private noise while it learns."""
+        return any(getattr(module, "noise", 0) for module in self.modules())
+
     def set_noise(self, generators):
         """Streams of the private noise, one a net; None is silence."""
         for module in self.modules():
@@ -147,6 +152,8 @@ class Several(nn.Module):
                 torch.default_generator.set_state(stream.get_state())
                 found.append(net(x))
         return torch.stack(found)
+
+    random = True  # it may be
 
     def set_noise(self, generators):
         """Streams of what is random inside, one a net; None leaves it to torch."""

@@ -60,11 +60,14 @@ def multitasking(
     if normals not in ("random", "orthogonal") or labelled not in ("all", "one"):
         raise ValueError(f"normals={normals!r}, labelled={labelled!r}: choose 'random' or "
                          "'orthogonal', and 'all' or 'one'")  # fmt: skip
-    if min(n_latents, n_inputs) < 1 or n_tasks + grid_tasks < 1 or length_scale <= 0:
+    if min(n_latents, n_inputs, n_tasks + grid_tasks, n_chambers) < 1 or length_scale <= 0:
         raise ValueError(
             f"n_latents={n_latents}, n_tasks={n_tasks}, n_inputs={n_inputs}, "
-            f"length_scale={length_scale}: ask for 1 or more, and a length"
+            f"n_chambers={n_chambers}, length_scale={length_scale}: ask for 1 or more, and a length"
         )
+    if min(n_tasks, grid_tasks, offset_sd) < 0:
+        raise ValueError(f"n_tasks={n_tasks}, grid_tasks={grid_tasks}, offset_sd={offset_sd}: "
+                         "choose 0 or more")  # fmt: skip
     rng = np.random.default_rng(np.random.SeedSequence(tasks_seed, spawn_key=(KEY,)))
     features = rng.standard_normal((n_latents, n_inputs)) / length_scale
     phase = rng.uniform(0, 2 * np.pi, n_inputs)

@@ -96,7 +96,7 @@ def reversal(
         align="stimulus",
         decision="response",
         passing=1,
-        wrong={"rule": "fixed"},
+        wrong={"rule": "fixed"} if {"action", "outcome"} & set(targets) else None,
     )
 
 

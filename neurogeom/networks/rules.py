@@ -19,9 +19,15 @@ class Embedded(Task):
     own: Task | None = None
     shared: Shared | None = None
 
-    def trials(self, columns, rng) -> Trials:
+    def trials(self, columns, rng, *, longest=False) -> Trials:
         """Trials of the task in the channels that all tasks share."""
-        return self.shared.embedded(self.own.name, self.own.trials(columns, rng))
+        trials = self.own.trials(columns, rng, longest=longest)
+        return self.shared.embedded(self.own.name, trials)
+
+    def time(self) -> np.ndarray:
+        """Of the task, and on to the end of the longest."""
+        first = self.own.time()[0]
+        return first + np.arange(len(self.shared.time())) * self.dt / 1000
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,8 @@ def share(tasks: Sequence[Task] | Mapping[str, Task]) -> Shared:
             raise ValueError(f"tasks {names} differ in {what}; make them alike to share a network")
     if any(t.sequence is not None for t in given):
         raise ValueError("tasks whose trials follow one another cannot share a network; leave out")
+    if any("rule" in t.inputs for t in given):
+        raise ValueError("an input named 'rule' is the cue of shared tasks; rename yours")
     members = {n: replace(t, name=n) for n, t in zip(names, given, strict=True)}
     inputs = _union([t.inputs for t in given], "input") | {"rule": len(given)}
     longest = max(given, key=lambda t: len(t.time()))

@@ -14,6 +14,7 @@ import numpy as np
 
 Columns = Mapping[str, np.ndarray]
 LOSSES = ("bce", "ce", "mse")
+LAWS = ("gaussian", "gumbel")
 KEY = 42  # of random streams
 _MOST_DRAWS = 200  # batches drawn to fill every condition of a task with continuous variables
 
@@ -140,6 +141,17 @@ class Task:
         names = [p.name for p in self.periods]
         if self.loss not in LOSSES:
             raise ValueError(f"loss={self.loss!r} is unknown; choose from {list(LOSSES)}")
+        if self.align and self.align not in names or self.decision and self.decision not in names:
+            raise ValueError(f"task {self.name!r} has no period {self.align!r} or "
+                             f"{self.decision!r} for time 0 or the decision, only {names}")  # fmt: skip
+        for period in self.periods:
+            shortest, longest = np.min(period.ms), np.max(period.ms)
+            if np.ndim(period.ms) and period.ms[0] > period.ms[1] or shortest < 0:
+                raise ValueError(f"period {period.name!r} of {period.ms} ms is not possible; give "
+                                 "ms, or (shortest, longest)")  # fmt: skip
+            if longest and not _steps(longest, self.dt):
+                raise ValueError(f"period {period.name!r} of {period.ms} ms is no step of "
+                                 f"{self.dt} ms; lengthen it or lower dt")  # fmt: skip
         for part in (*self.drives, *self.targets):
             for period in part.during:
                 if period not in names:
@@ -147,6 +159,11 @@ class Task:
         for drive in self.drives:
             if drive.channel not in self.inputs:
                 raise ValueError(f"task {self.name!r} has no input {drive.channel!r}")
+            if drive.law not in LAWS or np.min(drive.noise) < 0 or not 0 <= drive.memory < 1:
+                raise ValueError(
+                    f"noise {drive.noise} of law {drive.law!r} and memory {drive.memory} is not "
+                    f"possible; give 0 or more, one of {list(LAWS)}, and a memory in [0, 1)"
+                )
         for target in self.targets:
             if target.output not in self.outputs:
                 raise ValueError(f"task {self.name!r} has no output {target.output!r}")
@@ -181,28 +198,37 @@ class Task:
     def enumerate(self, n_trials: int = 20, *, seed: int = 0) -> Trials:
         """All conditions, `n_trials` of each (of a sequence: at least as many, as they come).
 
+        Periods of random length have their longest, so that ``time`` and ``window`` hold.
+
         Raises
         ------
         ValueError
             A condition never comes.
         """
+        if n_trials < 1:
+            raise ValueError(f"n_trials={n_trials}: ask for 1 or more of each condition")
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 0)))
         if self.sequence is not None:
             return self._sequences(n_trials, rng)
         if self.latents is not None:
-            return self.trials(self._balanced(n_trials, rng), rng)
+            return self.trials(self._balanced(n_trials, rng), rng, longest=True)
         crossed = list(zip(*product(*self.factors.values()), strict=True))
         columns = {
             name: np.repeat(np.array(values), n_trials)
             for name, values in zip(self.factors, crossed, strict=True)
         }
-        return self.trials(columns, rng)
+        return self.trials(columns, rng, longest=True)
 
-    def trials(self, columns: Columns, rng: np.random.Generator) -> Trials:
-        """Trials with these columns: inputs with fresh noise, targets, mask."""
+    def trials(
+        self, columns: Columns, rng: np.random.Generator, *, longest: bool = False
+    ) -> Trials:
+        """Trials with these columns: inputs with fresh noise, targets, mask.
+
+        longest : whether periods of random length have their longest
+        """
         columns = self.complete(columns)
         n = len(next(iter(columns.values())))
-        during, n_steps = self._during(n, rng)
+        during, n_steps = self._during(n, rng, longest)
         inputs = np.zeros((n, n_steps, self.n_inputs), np.float32)
         for drive in self.drives:
             own = inputs[..., place(self.inputs, drive.channel)]
@@ -254,10 +280,10 @@ class Task:
         at = names.index(period)
         return tuple(float((e - origin) * self.dt / 1000) for e in edges[at : at + 2])
 
-    def _during(self, n, rng):
+    def _during(self, n, rng, longest):
         """(names) -> (trial, step) bool, and the number of steps."""
-        if not any(np.ndim(p.ms) for p in self.periods):
-            ends = np.cumsum([_steps(p.ms, self.dt) for p in self.periods])[None]
+        if longest or not any(np.ndim(p.ms) for p in self.periods):
+            ends = np.cumsum([_steps(np.max(p.ms), self.dt) for p in self.periods])[None]
         else:
             drawn = [
                 np.array([_steps(ms, self.dt) for ms in rng.uniform(*p.ms, n)])

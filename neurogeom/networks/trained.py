@@ -35,11 +35,8 @@ class Trained:
     @property
     def accuracy(self) -> np.ndarray:
         """The last accuracy of every net, (net,)."""
-        seen = self.history["accuracy"].values
-        last = np.array([np.flatnonzero(np.isfinite(row))[-1:] for row in seen], dtype=object)
-        return np.array(
-            [row[i[0]] if len(i) else np.nan for row, i in zip(seen, last, strict=True)]
-        )
+        seen = [row[np.isfinite(row)] for row in self.history["accuracy"].values]
+        return np.array([row[-1] if len(row) else np.nan for row in seen])
 
     def at(self, step: int) -> Trained:
         """The networks as they were before this step of training; 0 is untrained.
@@ -119,7 +116,7 @@ class Trained:
 
     def _right(self, trials):
         right = work.correct(self.task, self.outputs(trials), trials)
-        return [np.nanmin(np.nan_to_num(r, nan=1.0), axis=1) > 0 for r in right]
+        return [np.nan_to_num(r, nan=1.0).min(axis=1) > 0 for r in right]
 
     def _session(self, x, trials, i, layer, window, right, name):
         values = x.values if "time" in x.dims else x.values[..., None]
@@ -210,6 +207,11 @@ def load_trained(path: str | os.PathLike, *, task: Task | None = None) -> Traine
                 f"{path} was trained on a task of your own, {name!r}; pass it as task="
             )
         task = registry.make_task(name, **{k: _tuples(v) for k, v in options.items()})
+    if (task.n_inputs, task.n_outputs) != (n_in, n_out):
+        raise ValueError(
+            f"{path} was trained on {n_in} inputs and {n_out} outputs, and task {task.name!r} has "
+            f"{task.n_inputs} and {task.n_outputs}; pass the task that it was trained on"
+        )
     networks = architecture.build(n_in, n_out, seeds=seeds, passing=passing)
     states: dict[str, dict] = {}
     for key, value in tensors.items():
@@ -217,9 +219,9 @@ def load_trained(path: str | os.PathLike, *, task: Task | None = None) -> Traine
         states.setdefault(part, {})[rest] = value
     try:
         networks.load_state_dict(states.pop("final"))
-    except (KeyError, RuntimeError) as error:
+        kept = {int(part.removeprefix("kept/")): state for part, state in states.items()}
+    except (KeyError, RuntimeError, ValueError) as error:
         raise OSError(f"{path} holds other tensors than its JSON says; restore it") from error
-    kept = {int(part.removeprefix("kept/")): state for part, state in states.items()}
     return Trained(networks, task, history, kept, settings)
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import xarray as xr
 
 from .. import learn
+from ..tensors import plain
 from .._version import __version__
+from . import work
 from .architectures import Architecture, architecture, generator
 from .task import Task
 from .trained import Trained
-from .work import by_output, loss_of
 
 SCHEDULES = ("together", "interleaved", "blocked", "single_label")
 KEY = 43  # of random streams: batches of one seed, test trials of all
@@ -111,25 +112,30 @@ def train(
     learn.lazy_torch()
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule={schedule!r} is unknown; choose from {list(SCHEDULES)}")
-    seeds = list(range(seeds)) if isinstance(seeds, int) else [int(s) for s in seeds]
-    if not seeds or batch < 1:
-        raise ValueError(f"seeds={seeds}, batch={batch}: ask for one net and one trial at least")
+    seeds = list(range(seeds)) if np.ndim(seeds) == 0 else [int(s) for s in seeds]
+    if not seeds or min(seeds) < 0 or batch < 1:
+        raise ValueError(
+            f"seeds={seeds}, batch={batch}: ask for one net and one trial at least, seeds from 0"
+        )
+    if schedule != "together" and task.loss == "ce":
+        raise ValueError(f"outputs of task {task.name!r} are classes of one answer, so that they "
+                         "are taught together; leave schedule out")  # fmt: skip
     device = learn.device_of(device)
     module = build(task, network, seeds).to(device)
     teacher = _Teacher(task, seeds, batch, steps, schedule, samples, shuffled, device, module)
-    settings = {
+    settings = plain({
         "network": _described(network),
         "task": _task_name(task),
         "seeds": seeds,
         **{"steps": steps, "batch": batch, "lr": lr, "rate": rate, "optimizer": optimizer},
         **{"clip": clip, "weight_decay": weight_decay, "schedule": schedule, "samples": samples},
         **{"shuffled": shuffled, "until": until, "every": every, "keep": sorted(map(int, keep))},
-    }
+    })  # fmt: skip
     with learn.one_thread():
         found = learn.fit(
             module,
             teacher.batch_at,
-            loss_of(task.loss),
+            work.loss_of(task.loss),
             steps=steps,
             lr=lr,
             rate=rate,
@@ -163,7 +169,7 @@ def build(task: Task, network: str | Architecture | Callable, seeds: Sequence[in
         nets = []
         for seed in seeds:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(int(seed))
+                torch.default_generator.manual_seed(int(seed))  # and no other device's
                 nets.append(network(int(seed)))
         return Several(nets)
     return architecture(network).build(
@@ -173,7 +179,7 @@ def build(task: Task, network: str | Architecture | Callable, seeds: Sequence[in
 
 def set_noise(module, seeds, step: int = 0) -> None:
     """Streams of private noise for one step, or silence."""
-    if hasattr(module, "set_noise"):
+    if module.random:
         module.set_noise(None if seeds is None else [generator(s, 1, step) for s in seeds])
 
 
@@ -243,9 +249,9 @@ class _Teacher:
         with torch.inference_mode():
             inputs = torch.from_numpy(self.test.inputs).to(self.device)
             outputs = self.module(inputs).cpu().numpy()
-        right = by_output(self.task, outputs, self.test)  # (net, output)
+        right = work.by_output(self.task, outputs, self.test)  # (net, output)
         names = [f"accuracy/{name}" for name in self.task.outputs]
-        return {"accuracy": right.mean(axis=1), **dict(zip(names, right.T, strict=True))}
+        return {"accuracy": work.mean_of_known(right, axis=1), **dict(zip(names, right.T, strict=True))}
 
 
 def _history(found, task, seeds, settings):

@@ -57,19 +57,22 @@ def correct(task: Task, outputs: np.ndarray, trials: Trials) -> np.ndarray:
         same = answer.argmax(axis=-1) == target.argmax(axis=-1)
         right = np.broadcast_to(same[..., None], answer.shape)
     else:
-        right = np.abs(answer - target) <= 0.1 * np.ptp(target)
+        known = target[steps > 0]
+        right = np.abs(answer - target) <= 0.1 * (np.ptp(known) if known.size else 0.0)
     return np.where(steps > 0, right, np.nan)
 
 
 def by_output(task: Task, outputs: np.ndarray, trials: Trials) -> np.ndarray:
-    """Share of right answers: (net, named output)."""
+    """Share of right answers: (net, named output), NaN where none was asked."""
     right = correct(task, outputs, trials)
     edges = np.cumsum([0, *task.outputs.values()])
-    with np.errstate(invalid="ignore"):
-        return np.stack(
-            [
-                np.nanmean(right[..., a:b], axis=(1, 2))
-                for a, b in pairwise(edges)
-            ],
-            axis=1,
-        )
+    shares = [mean_of_known(right[..., a:b], axis=(1, 2)) for a, b in pairwise(edges)]
+    return np.stack(shares, axis=1)
+
+
+def mean_of_known(values: np.ndarray, axis) -> np.ndarray:
+    """Mean over what is not NaN; NaN where all is."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=axis)
+    total = np.where(known, values, 0.0).sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
