@@ -20,7 +20,7 @@ def parsed(name: str) -> tuple[str, float | None]:
     >>> parsed("clipped_relu(1.5)"), parsed("clipped_relu"), parsed("tanh")
     (('clipped_relu', 1.5), ('clipped_relu', 1.0), ('tanh', None))
     """
-    found = re.fullmatch(r"([a-z_]+)(?:\(([-+]?[0-9.]+)\))?", name)
+    found = re.fullmatch(r"([a-z_]+)(?:\(([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\))?", name)
     if found and found[1] == "clipped_relu" and not float(found[2] or 1) > 0:
         raise ValueError(f"activation {name!r} is 0 everywhere; clip it above 0")
     if found and found[1] in _WITH_NUMBER:

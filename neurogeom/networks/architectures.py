@@ -11,6 +11,7 @@ import numpy as np
 from . import activations
 
 KEY = 41  # of random streams
+INITS = ("torch", "normal")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,22 @@ class Architecture:
 
     encoder: tuple[int, ...] | None = None
     train_readout: bool = True
+
+    def __post_init__(self):
+        """Widths and settings that cannot be, in one sentence."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            own = f"{f.name}={value!r} of {type(self).__name__}"
+            if f.type.startswith("tuple") and value is not None:
+                if not isinstance(value, tuple | list) or not value or min(value) < 1:
+                    raise ValueError(f"{own} is no tuple of widths; give one or more, as (64,)")
+                object.__setattr__(self, f.name, tuple(map(int, value)))
+            if f.type == "int" and not (isinstance(value, int | np.integer) and value > 0):
+                raise ValueError(f"{own} is no number of units; give a whole number above 0")
+        if getattr(self, "noise", 0) < 0 or getattr(self, "alpha", 1) <= 0:
+            raise ValueError(f"{self} has a negative noise or no step; alpha is above 0")
+        if getattr(self, "init", "torch") not in INITS:
+            raise ValueError(f"init={self.init!r} is unknown; choose from {list(INITS)}")
 
     def build(self, n_in: int, n_out: int, *, seeds: Sequence[int] = (0,), passing: int = 0):
         """A torch module of one net a seed.

@@ -166,14 +166,16 @@ def walked(start: np.ndarray, goal: np.ndarray, y: np.ndarray, c: float) -> np.n
         2 * (a * b - size * (start * step).sum()),
         a**2 - size * (start**2).sum(),
     ])  # fmt: skip
-    real = np.clip(roots[np.abs(roots.imag) < 1e-9].real, 0, 1)
-    points = [start + s * step for s in real]
+    real = np.clip(roots[np.abs(roots.imag) < 1e-6].real, 0, 1)
+    points = [start + s * step for s in (0.0, 1.0, *real)]  # a double root may turn complex
     return min(points, key=lambda p: abs(cosine(p, y) - c))
 
 
 def _alignment(signal, alignment, k, n):
     if signal is not None and alignment is not None:
         raise ValueError("pass signal or alignment, not both: one follows from the other")
+    if signal is not None and signal < 0:
+        raise ValueError(f"signal={signal} is negative; choose 0 to {n / k:.3g}")
     if not 1 <= k <= n:
         raise ValueError(f"n_targets={k} is not possible with {n} parities; choose 1 to {n}")
     c = np.sqrt((1.0 if signal is None else signal) * k / n) if alignment is None else alignment
