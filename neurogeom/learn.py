@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .tensors import load_tensors, plain, save_tensors, tensor_files
+from .tensors import by_number, load_tensors, part, plain, save_tensors, tensor_files
 
 RATES = ("constant", "one_cycle")
 OPTIMIZERS = ("adam", "sgd")
@@ -157,8 +157,8 @@ def fit(
             break
         total.backward()
         if clip is not None:
-            _clip(torch, module, trained, clip)
-        _copy(torch, good, trained)
+            _clip(module, trained, clip)
+        _copy(good, trained)
         for group in descent.param_groups:
             group["lr"] = lr * factor(rate, step, steps)
         descent.step()
@@ -216,17 +216,17 @@ def _check(steps, rate, optimizer, every, keep):
         raise ValueError(f"optimizer={optimizer!r} is unknown; choose from {list(OPTIMIZERS)}")
 
 
-def _copy(torch, into, values):
+def _copy(into, values):
+    torch = lazy_torch()
     with torch.no_grad():
         torch._foreach_copy_(into, values)
 
 
-def _clip(torch, module, trained, norm):
-    own = getattr(module, "clip_", None)
-    if own is not None:
-        own(norm)
+def _clip(module, trained, norm):
+    if hasattr(module, "clip_"):
+        module.clip_(norm)
     else:
-        torch.nn.utils.clip_grad_norm_(trained, norm)
+        lazy_torch().nn.utils.clip_grad_norm_(trained, norm)
 
 
 class _Run:
@@ -289,7 +289,10 @@ class _Run:
     def load(self, states):
         """Put states of single nets back, {net: state}."""
         for i, own in states.items():
-            getattr(self.module, "load_net_state", lambda i, s: self.module.load_state_dict(s))(i, own)
+            if hasattr(self.module, "load_net_state"):
+                self.module.load_net_state(i, own)
+            else:
+                self.module.load_state_dict(own)
 
     def broken(self):
         """Which nets that are not done have a state that is not finite, (net,) bool."""
@@ -306,8 +309,9 @@ class _Run:
             "the last good state was kept: lower lr or clip the gradient"
         )
         warnings.warn(text, stacklevel=3)
-        _copy(lazy_torch(), [p for p in self.module.parameters() if p.requires_grad], self.good)
-        self.kept.pop(step, None)
+        _copy([p for p in self.module.parameters() if p.requires_grad], self.good)
+        if step:
+            self.kept.pop(step, None)
         self.steps[self.learning()] = max(0, step - 1)
         for i in self.learning():
             self.stopped[i] = text
@@ -368,34 +372,22 @@ class _Run:
                 "name another file or repeat that run"
             )
         try:
-            self.module.load_state_dict(_part(tensors, "module"))
+            self.module.load_state_dict(part(tensors, "module"))
         except RuntimeError as error:
             raise ValueError(
                 f"checkpoint {path} holds other networks; name another file or repeat that run"
             ) from error
-        good = _part(tensors, "good")
-        _copy(lazy_torch(), self.good, [good[str(i)] for i in range(len(self.good))])
-        state = self.descent.state_dict()
-        slots: dict[int, dict] = {}
-        for name, value in _part(tensors, "optimizer").items():
-            index, key = name.split("/")
-            slots.setdefault(int(index), {})[key] = value
-        self.descent.load_state_dict({**state, "state": slots})
-        for name, value in _part(tensors, "kept").items():
-            at, key = name.split("/", 1)
-            self.kept.setdefault(int(at), {})[key] = value
-        for name, value in _part(tensors, "done").items():
-            i, key = name.split("/", 1)
-            self.done.setdefault(int(i), {})[key] = value
+        good = part(tensors, "good")
+        _copy(self.good, [good[str(i)] for i in range(len(self.good))])
+        slots = by_number(part(tensors, "optimizer"))
+        self.descent.load_state_dict({**self.descent.state_dict(), "state": slots})
+        self.kept = by_number(part(tensors, "kept"))
+        self.done = by_number(part(tensors, "done"))
         self.at = list(notes["at"])
         self.history = {k: [np.array(v, float) for v in rows] for k, rows in
                         notes["history"].items()}  # fmt: skip
         self.steps, self.stopped = np.array(notes["steps"], int), list(notes["stopped"])
         return notes["step"] if not self.all_done else 10**12
-
-
-def _part(tensors, name):
-    return {k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")}
 
 
 def _difference(found, wanted):

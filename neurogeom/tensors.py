@@ -102,6 +102,21 @@ def plain(notes: Any) -> Any:
     return json.loads(json.dumps(notes, default=lambda value: value.tolist()))
 
 
+def part(tensors: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Those whose names begin with a part's, without it: {"kept/0/bias": x} as {"0/bias": x}."""
+    start = f"{name}/"
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+
+def by_number(tensors: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Those whose names begin with numbers: {"3/bias": x} as {3: {"bias": x}}."""
+    found: dict[int, dict[str, Any]] = {}
+    for name, value in tensors.items():
+        number, key = name.split("/", 1)
+        found.setdefault(int(number), {})[key] = value
+    return found
+
+
 def tensor_files(path: str | os.PathLike) -> tuple[Path, Path]:
     """The two files of a name; a name of pickles is refused."""
     path = Path(path)

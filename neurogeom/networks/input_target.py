@@ -80,8 +80,10 @@ def random_kernel(
     h = parity_basis(n_bits)
     n = h.shape[0]
     if not 0 <= alignment < 1 or not 1 <= n_targets < n - 1 or n_bits < 2:
-        raise ValueError(f"n_bits={n_bits}, alignment={alignment}, n_targets={n_targets}: choose "
-                         f"2 bits or more, an alignment in [0, 1), 1 to {n - 2} targets")  # fmt: skip
+        raise ValueError(
+            f"n_bits={n_bits}, alignment={alignment}, n_targets={n_targets}: choose 2 bits or "
+            f"more, an alignment in [0, 1), 1 to {n - 2} targets"
+        )
     if scale <= 0 or (max_rank is not None and max_rank < 1):
         raise ValueError(f"scale={scale}, max_rank={max_rank}: choose a positive scale, 1 or more")
     rng = np.random.default_rng(np.random.SeedSequence(means_seed, spawn_key=(KEY, 1)))

@@ -116,7 +116,7 @@ class LSTMCore(Recurrent):
         return zero, zero
 
     def forward(self, x):
-        """As of every core; where nothing happens between steps, by torch's own loop, net by net."""
+        """As of every core; torch's own loop, net by net, where nothing happens between steps."""
         if x.device.type != "cpu" or self.noisy:
             return super().forward(x)
         zero = self.start(1, x.shape[1], x)

@@ -141,12 +141,11 @@ class Task:
         names = [p.name for p in self.periods]
         if self.loss not in LOSSES:
             raise ValueError(f"loss={self.loss!r} is unknown; choose from {list(LOSSES)}")
-        if self.align and self.align not in names or self.decision and self.decision not in names:
-            raise ValueError(f"task {self.name!r} has no period {self.align!r} or "
-                             f"{self.decision!r} for time 0 or the decision, only {names}")  # fmt: skip
+        for event in {self.align, self.decision} - {"", *names}:
+            raise ValueError(f"task {self.name!r} has no period {event!r}, only {names}")
         for period in self.periods:
             shortest, longest = np.min(period.ms), np.max(period.ms)
-            if np.ndim(period.ms) and period.ms[0] > period.ms[1] or shortest < 0:
+            if (np.ndim(period.ms) and period.ms[0] > period.ms[1]) or shortest < 0:
                 raise ValueError(f"period {period.name!r} of {period.ms} ms is not possible; give "
                                  "ms, or (shortest, longest)")  # fmt: skip
             if longest and not _steps(longest, self.dt):

@@ -13,7 +13,7 @@ import xarray as xr
 from .. import learn
 from .._version import __version__
 from ..activity import from_arrays
-from ..tensors import load_tensors, save_tensors
+from ..tensors import by_number, load_tensors, part, save_tensors
 from . import architectures, registry, work
 from .task import Task, Trials
 
@@ -213,14 +213,10 @@ def load_trained(path: str | os.PathLike, *, task: Task | None = None) -> Traine
             f"{task.n_inputs} and {task.n_outputs}; pass the task that it was trained on"
         )
     networks = architecture.build(n_in, n_out, seeds=seeds, passing=passing)
-    states: dict[str, dict] = {}
-    for key, value in tensors.items():
-        part, rest = key.split("/", 1) if key.startswith("final/") else key.rsplit("/", 1)
-        states.setdefault(part, {})[rest] = value
     try:
-        networks.load_state_dict(states.pop("final"))
-        kept = {int(part.removeprefix("kept/")): state for part, state in states.items()}
-    except (KeyError, RuntimeError, ValueError) as error:
+        networks.load_state_dict(part(tensors, "final"))
+        kept = by_number(part(tensors, "kept"))
+    except (RuntimeError, ValueError) as error:
         raise OSError(f"{path} holds other tensors than its JSON says; restore it") from error
     return Trained(networks, task, history, kept, settings)
 

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from .. import learn
-from ..tensors import plain
 from .._version import __version__
+from ..tensors import plain
 from . import work
 from .architectures import Architecture, architecture, generator
 from .task import Task
@@ -251,7 +251,8 @@ class _Teacher:
             outputs = self.module(inputs).cpu().numpy()
         right = work.by_output(self.task, outputs, self.test)  # (net, output)
         names = [f"accuracy/{name}" for name in self.task.outputs]
-        return {"accuracy": work.mean_of_known(right, axis=1), **dict(zip(names, right.T, strict=True))}
+        each = dict(zip(names, right.T, strict=True))
+        return {"accuracy": work.mean_of_known(right, axis=1), **each}
 
 
 def _history(found, task, seeds, settings):
