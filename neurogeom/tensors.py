@@ -40,9 +40,9 @@ def save_tensors(
         if place.exists() and not overwrite:
             raise FileExistsError(f"{place} exists; pass overwrite=True or give another name")
     weights.parent.mkdir(parents=True, exist_ok=True)
-    plain = {k: v.detach().to("cpu").contiguous().clone() for k, v in tensors.items()}
+    held = {k: v.detach().to("cpu").contiguous().clone() for k, v in tensors.items()}
     mark = uuid.uuid4().hex
-    data = save(plain, metadata={"neurogeom": mark})
+    data = save(held, metadata={"neurogeom": mark})
     whole = plain({"format": FORMAT, "mark": mark, **notes})
     _replace({weights: data, text: (json.dumps(whole, indent=1) + "\n").encode()})
     return weights
