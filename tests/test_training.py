@@ -477,6 +477,21 @@ def test_a_fixed_set_is_gone_through_once_an_epoch_in_ever_another_order():
     assert not (own.fixed[0].inputs == own.fixed[1].inputs).all()
 
 
+def test_private_noise_is_another_at_every_step_and_the_same_at_the_same():
+    task = easy()
+    module = build(task, RNN(hidden=5, noise=0.3), [0, 1])
+    own = _Teacher(task, [0, 1], 8, 30, "together", None, False, "cpu", module)
+    inputs = own.batch_at(0)[0]
+
+    def at(step):
+        own.batch_at(step)
+        return module(inputs).detach()
+
+    first, second, again = at(0), at(1), at(0)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+
+
 def test_shuffled_targets_are_those_of_other_trials_of_the_batch():
     task = easy()
     plain, mixed = (teacher(task, shuffled=s, batch=64) for s in (False, True))
