@@ -80,12 +80,13 @@ def regression_generalisation(
         variance of all trials ("whole") and by its own ("region"); ``ood_median`` over regions.
         r2 is the mean over latents, 1 at best and unbounded below. A decoder that knows nothing
         gives the mean of where it learnt: 0 for ``id``, and for a quadrant of a square -0.58
-        (whole) and -5.33 (region). ``penalty_chosen`` (orthant | draw), and ``id_at``, ``ood_median_at``
-        (penalty): the same at fixed penalties. ``decoder_angle``, ``encoding_angle`` (pair):
-        degrees between the weights of two latents in the decoder of all trials, and between the
-        axes along which they move the units (90 is orthogonal); decoder weights scatter with the
-        penalty, axes do not. For "half" ``cosine`` (draw) between the weights of the two sides,
-        the mean over latents.
+        (whole) and -5.33 (region).
+
+        ``penalty_chosen`` (orthant | draw); ``id_at`` and ``ood_median_at`` (penalty) are the same
+        at fixed penalties. ``decoder_angle``, ``encoding_angle`` (pair): degrees between the
+        weights of two latents in the decoder of all trials, and between the axes along which they
+        move the units (90 is orthogonal); decoder weights scatter with the penalty, axes do not.
+        For "half" ``cosine`` (draw) between the weights of the two sides, the mean over latents.
 
     Raises
     ------
