@@ -84,7 +84,7 @@ class Bench(NamedTuple):
         notes = []
         if self.size.n_neurons and x.sizes["neuron"] < self.size.n_neurons:
             notes.append(
-                f"{name}, net {number}, has {x.sizes['neuron']} units, fewer than the "
+                f"nets of {name!r} have {x.sizes['neuron']} units, fewer than the "
                 f"{self.size.n_neurons} neurons of the recording: all of them are used"
             )
         if self.goal is None:

@@ -96,6 +96,17 @@ def make_task(name: str, **options: Any) -> Task:
     return replace(make(**options), made_by=(name, dict(options)))
 
 
+def options_of(name: str) -> dict[str, Any]:
+    """The options of a task, and what they are by default.
+
+    Examples
+    --------
+    >>> options_of("stay-shift")["noise"]
+    0.2
+    """
+    return {k: p.default for k, p in signature(_maker(name)).parameters.items()}
+
+
 def wrong_task(task: Task) -> Task:
     """The same inputs, and a rule that leaves out what makes the task what it is: a control.
 
