@@ -44,8 +44,8 @@ def to_dataframe(tree):
     pandas.DataFrame
         Columns `measure`; `system` (of a comparison only); `quantity` ("estimate", or the name of
         the number where a measure has several; "accuracy", "pair_estimate", ...); `variable`;
-        `label` (of a dichotomy, pair or split); `time` (s); `value`; and beside an estimate its `naive` value, `ceiling`,
-        `chance`, `null_mean`, `null_sd`, `p_value`, `p_corrected`, `interval_low`, `interval_high`,
+        `label` (of a dichotomy, pair or split); `time` (s); `value`; and beside an estimate its
+        `naive` value, `ceiling`, `chance`, `null_mean`, `null_sd`, `p_value`, `p_corrected`, `interval_low`, `interval_high`,
         `interval_target`, `null_method`, and the `reason` where the value is NaN. The draws of the
         null stay in the tree.
 
