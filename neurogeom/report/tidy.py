@@ -45,9 +45,9 @@ def to_dataframe(tree):
         Columns `measure`; `system` (of a comparison only); `quantity` ("estimate", or the name of
         the number where a measure has several; "accuracy", "pair_estimate", ...); `variable`;
         `label` (of a dichotomy, pair or split); `time` (s); `value`; and beside an estimate its
-        `naive` value, `ceiling`, `chance`, `null_mean`, `null_sd`, `p_value`, `p_corrected`, `interval_low`, `interval_high`,
-        `interval_target`, `null_method`, and the `reason` where the value is NaN. The draws of the
-        null stay in the tree.
+        `naive` value, `ceiling`, `chance`, `null_mean`, `null_sd`, `p_value`, `p_corrected`,
+        `interval_low`, `interval_high`, `interval_target`, `null_method`, and the `reason` where
+        the value is NaN. The draws of the null stay in the tree.
 
     Examples
     --------
