@@ -24,6 +24,10 @@ TASKS: Mapping[str, tuple[str, str, str]] = {
         "evidence", "evidence",
         "many binary judgements of noisy evidence about the same latents (Vafidis et al. 2025)",
     ),
+    "free-response": (
+        "free_response", "free_response",
+        "evidence accumulated to a bound, at a time of one's own (Vafidis et al. 2025)",
+    ),
     "multitasking": (
         "multitasking", "multitasking",
         "linear classifications of latents behind a nonlinear input (Johnston & Fusi 2023)",
