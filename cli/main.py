@@ -16,6 +16,9 @@ _COMMANDS = {
     "score": "Score the geometry of a recording.",
     "inspect": "Show what an NWB file holds: tables, columns, units.",
     "simulate": "Write a recording whose geometry is known.",
+    "tasks": "List the tasks that networks can learn.",
+    "train": "Train networks on a task, and record them.",
+    "compare": "Compare a recording with networks.",
     "data": "List, check and download data sets.",
 }
 

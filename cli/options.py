@@ -82,6 +82,31 @@ class Bins(click.ParamType):
         return column.strip(), dict(_interval(low, high) for low, high in pairwise(edges))
 
 
+class Settings(click.ParamType):
+    """NAME=VALUE as (name, value): numbers, true and false, text; several values between commas."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None):
+        """A name, and the simplest that its value can be."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = value.partition("=")
+        if not (name.strip() and equals and text):
+            self.fail(f"{value!r} is not a name and its value, such as noise=0.1")
+        parts = [_plain(part.strip()) for part in text.split(",") if part.strip()]
+        return name.strip().replace("-", "_"), tuple(parts) if "," in text else parts[0]
+
+
+def _plain(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
 def _interval(low: float, high: float) -> tuple:
     """The label of [low, high) and its bounds, None for no bound."""
     bounds = tuple(None if abs(edge) == float("inf") else edge for edge in (low, high))

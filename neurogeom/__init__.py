@@ -6,12 +6,13 @@ Names are resolved at first use (PEP 562), so that `import neurogeom` stays fast
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
+from neurogeom._face import Face
 from neurogeom._version import __version__
 
 if TYPE_CHECKING:  # what editors and type checkers see
+    from neurogeom import networks, theory
     from neurogeom.activity import (
         condition_means,
         from_arrays,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
         from_pynapple,
         select,
     )
+    from neurogeom.compare import compare
     from neurogeom.engine.matching import match_to
     from neurogeom.engine.readouts import LDA, SVM, Estimator, NearestMean, Ridge
     from neurogeom.groups import compare_groups, curve
@@ -36,10 +38,12 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.measures.similarity import similarity
     from neurogeom.measures.subspaces import subspaces
     from neurogeom.measures.target_alignment import target_alignment
+    from neurogeom.networks.record import record
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
     from neurogeom.recordings.write import write_nwb
     from neurogeom.report.neighbours import neighbours
+    from neurogeom.report.side_by_side import side_by_side
     from neurogeom.report.tidy import to_dataframe
     from neurogeom.score import score
     from neurogeom.simulate import simulate
@@ -55,6 +59,7 @@ _HOME = {
     "across_time": "measures.across",
     "additive": "linked",
     "ccgp": "measures.ccgp",
+    "compare": "compare",
     "compare_groups": "groups",
     "condition_means": "activity",
     "curve": "groups",
@@ -73,11 +78,13 @@ _HOME = {
     "neighbours": "report.neighbours",
     "parallelism": "measures.parallelism",
     "read_nwb": "recordings.nwb",
+    "record": "networks.record",
     "save": "storage",
     "score": "score",
     "select": "activity",
     "selectivity": "measures.selectivity",
     "shattering": "measures.shattering",
+    "side_by_side": "report.side_by_side",
     "similarity": "measures.similarity",
     "simulate": "simulate",
     "subspaces": "measures.subspaces",
@@ -85,6 +92,7 @@ _HOME = {
     "to_dataframe": "report.tidy",
     "write_nwb": "recordings.write",
 }
+_PACKAGES = ("networks", "theory")
 
 __all__ = [
     "LDA",
@@ -97,6 +105,7 @@ __all__ = [
     "across_time",
     "additive",
     "ccgp",
+    "compare",
     "compare_groups",
     "condition_means",
     "curve",
@@ -113,47 +122,40 @@ __all__ = [
     "load",
     "match_to",
     "neighbours",
+    "networks",
     "parallelism",
     "read_nwb",
+    "record",
     "save",
     "score",
     "select",
     "selectivity",
     "shattering",
+    "side_by_side",
     "similarity",
     "simulate",
     "subspaces",
     "target_alignment",
+    "theory",
     "to_dataframe",
     "write_nwb",
 ]
 
 
 def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     globals()[name] = found  # resolved once
     return found
 
 
-class _Face(ModuleType):
-    """`score` and `simulate` are modules too: here each name stays the function.
-
-    The import system binds a submodule to its package under its own name, so that
-    `from neurogeom.score import score` anywhere would turn `ng.score` into a module.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in _HOME and isinstance(value, ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face
+sys.modules[__name__].__class__ = Face
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(_HOME))
+    return sorted({*globals(), *_HOME, *_PACKAGES})

@@ -204,7 +204,8 @@ def _refuse_infinite(x: xr.DataArray) -> None:
 def _attributes(attrs: Mapping[str, Any], x: xr.DataArray) -> dict[str, Any]:
     """A copy of the attributes with those that every activity has."""
     full = {"units": "a.u.", **copy.deepcopy(dict(attrs))}
-    full.setdefault("content_hash", content_hash(x))
+    if "content_hash" not in full:
+        full["content_hash"] = content_hash(x)
     full.setdefault("version", __version__)
     full["dropped"] = {"trials": {}, "neurons": {}, **full.get("dropped", {})}
     return full

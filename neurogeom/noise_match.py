@@ -84,7 +84,7 @@ class Bench(NamedTuple):
         notes = []
         if self.size.n_neurons and x.sizes["neuron"] < self.size.n_neurons:
             notes.append(
-                f"{name}, net {number}, has {x.sizes['neuron']} units, fewer than the "
+                f"nets of {name!r} have {x.sizes['neuron']} units, fewer than the "
                 f"{self.size.n_neurons} neurons of the recording: all of them are used"
             )
         if self.goal is None:
@@ -99,7 +99,7 @@ class Bench(NamedTuple):
         def found(sd):
             return float(np.mean([self.decoded(d) for d in noisy(sd)]))
 
-        sd, reached = _bisect(found, self.goal)
+        sd, reached = bisected(found, self.goal)
         if abs(reached - self.goal) > TOLERANCE:
             why = "without any noise" if sd == 0 else f"with noise of {sd:.3g} sd"
             notes.append(
@@ -131,7 +131,7 @@ class Bench(NamedTuple):
         return float(decoding(x, self.variables, **known)["estimate"].mean())
 
 
-def _bisect(found, goal):
+def bisected(found, goal):
     """The noise sd at which decoding meets the goal, and the decoding there."""
     sd, value = 0.0, found(0.0)
     if value <= goal + TOLERANCE:

@@ -10,11 +10,12 @@ import neurogeom as ng
 
 NAMES = """
 Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time additive ccgp
-compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
+compare compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
 from_pynapple implementable inspect_nwb interaction_effect interference load match_to neighbours
-parallelism read_nwb save score select selectivity shattering similarity simulate subspaces
-target_alignment to_dataframe write_nwb
+networks parallelism read_nwb record save score select selectivity shattering side_by_side
+similarity simulate subspaces target_alignment theory to_dataframe write_nwb
 """.split()
+OTHERS = ("__version__", "networks", "theory")
 HEAVY = ("torch", "sklearn", "pynwb", "matplotlib", "pandas", "scipy", "numba", "xarray")
 
 
@@ -26,11 +27,14 @@ def test_the_face_has_these_names_and_no_others():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_resolves_to_something_documented(name):
     found = getattr(ng, name)
-    assert isinstance(found, str) if name == "__version__" else callable(found)
+    if name in ("networks", "theory"):
+        assert inspect.ismodule(found)
+    else:
+        assert isinstance(found, str) if name == "__version__" else callable(found)
     assert name == "__version__" or inspect.getdoc(found)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "__version__"])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in OTHERS])
 def test_everything_after_the_first_few_arguments_is_keyword_only(name):
     if inspect.isclass(getattr(ng, name)):
         return  # a readout has one setting
@@ -44,7 +48,7 @@ def test_an_unknown_name_is_an_attribute_error():
         ng.decode  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["score", "simulate"])
+@pytest.mark.parametrize("name", ["score", "simulate", "compare"])
 def test_a_module_of_the_same_name_never_hides_the_function(name):
     code = f"import neurogeom.{name}, neurogeom as ng; assert callable(ng.{name}), ng.{name}"
     code += f"\nfrom neurogeom.{name} import {name} as direct; assert ng.{name} is direct"

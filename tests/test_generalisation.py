@@ -52,10 +52,6 @@ def of(found, convention="whole"):
     return float(found.ood_median.sel(convention=convention))
 
 
-def at(found, penalty):
-    return found.sel(penalty=penalty, method="nearest")
-
-
 def by_hand(z, x, train, test, penalty):
     """r2 of scikit-learn's ridge by both conventions; its penalty is in absolute units."""
     alpha = penalty * train.sum() * z[train].var(axis=0).mean()
@@ -113,8 +109,9 @@ def untrained(seed, n_trials):
 
 def test_a_network_that_was_never_trained_has_a_high_r2_by_the_variance_of_the_cube_alone():
     pytest.importorskip("torch")
-    found = [regression_generalisation(*untrained(seed, 2000)) for seed in range(20)]
-    values = [[float(at(f.id_at, 1e-4)), *at(f.ood_median_at, 1e-4).values] for f in found]
+    runs = [untrained(seed, 2000) for seed in range(20)]
+    found = [regression_generalisation(z, x, penalties=[1e-4]) for z, x in runs]
+    values = [[float(f.id), *f.ood_median.values] for f in found]
     inside, whole, region = np.median(values, axis=0)
     assert inside == pytest.approx(0.866, abs=0.015)
     assert whole == pytest.approx(0.713, abs=0.04)
@@ -323,15 +320,18 @@ def test_a_side_without_one_of_the_classes_has_no_accuracy():
 # --- degenerate input and errors ------------------------------------------------------------------
 
 
-def test_units_that_say_nothing_have_an_r2_of_at_most_0_and_no_angle():
-    x = uniform(200)
+def test_units_that_say_nothing_give_the_mean_of_where_they_learnt_and_no_angle():
+    """A quadrant is 1/4 from the origin, the mean of the other three 1/12 on the other side."""
+    x = uniform(2000)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = regression_generalisation(np.ones((200, 3)), x)
+        found = regression_generalisation(np.ones((2000, 3)), x)
         assert -0.05 < float(found.id) < 0.0
-        assert of(found, "region") < 0
+        error = 1 / 48 + (1 / 4 + 1 / 12) ** 2
+        assert of(found) == pytest.approx(1 - 12 * error, abs=0.1)
+        assert of(found, "region") == pytest.approx(1 - 48 * error, abs=0.4)
         assert np.isnan(found.encoding_angle).all()
-        assert classifier_generalisation(np.ones((200, 3)), x).generalisation.mean() < 0.65
+        assert classifier_generalisation(np.ones((2000, 3)), x).generalisation.mean() < 0.6
 
 
 @pytest.mark.parametrize(

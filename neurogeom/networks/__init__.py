@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+
+from neurogeom._face import Face
+
 _HOME = {
     "ARCHITECTURES": "architectures",
+    "Convolutional": "architectures",
+    "Drive": "task",
     "GRU": "architectures",
     "LSTM": "architectures",
     "MLP": "architectures",
-    "RNN": "architectures",
-    "Convolutional": "architectures",
-    "Drive": "task",
     "Period": "task",
+    "RNN": "architectures",
     "Target": "task",
     "Task": "task",
     "Trained": "trained",
     "Transformer": "architectures",
     "Trials": "task",
     "activation": "activations",
+    "classifier_generalisation": "generalisation",
+    "fixed_points": "fixed_points",
+    "free_run": "fixed_points",
     "load_trained": "trained",
     "make_task": "registry",
+    "options_of": "registry",
+    "regression_generalisation": "generalisation",
     "share": "rules",
+    "task_variance": "units",
     "tasks": "registry",
     "train": "training",
     "wrong_task": "registry",
@@ -40,9 +50,15 @@ __all__ = [
     "Transformer",
     "Trials",
     "activation",
+    "classifier_generalisation",
+    "fixed_points",
+    "free_run",
     "load_trained",
     "make_task",
+    "options_of",
+    "regression_generalisation",
     "share",
+    "task_variance",
     "tasks",
     "train",
     "wrong_task",
@@ -59,3 +75,6 @@ def __getattr__(name: str):
 
 def __dir__() -> list[str]:
     return sorted(set(globals()) | set(_HOME))
+
+
+sys.modules[__name__].__class__ = Face

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ class Architecture:
     train_readout : False keeps the readout as it was drawn.
     """
 
-    encoder: tuple[int, ...] | None = None
-    train_readout: bool = True
+    encoder: tuple[int, ...] | None = field(default=None, kw_only=True)
+    train_readout: bool = field(default=True, kw_only=True)
 
     def __post_init__(self):
         """Widths and settings that cannot be, in one sentence."""

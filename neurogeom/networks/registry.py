@@ -24,6 +24,10 @@ TASKS: Mapping[str, tuple[str, str, str]] = {
         "evidence", "evidence",
         "many binary judgements of noisy evidence about the same latents (Vafidis et al. 2025)",
     ),
+    "free-response": (
+        "free_response", "free_response",
+        "evidence accumulated to a bound, at a time of one's own (Vafidis et al. 2025)",
+    ),
     "multitasking": (
         "multitasking", "multitasking",
         "linear classifications of latents behind a nonlinear input (Johnston & Fusi 2023)",
@@ -94,6 +98,17 @@ def make_task(name: str, **options: Any) -> Task:
         if option not in known:
             raise ValueError(f"task {name!r} has no option {option!r}; choose from {known}")
     return replace(make(**options), made_by=(name, dict(options)))
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """The options of a task, and what they are by default.
+
+    Examples
+    --------
+    >>> options_of("stay-shift")["noise"]
+    0.2
+    """
+    return {k: p.default for k, p in signature(_maker(name)).parameters.items()}
 
 
 def wrong_task(task: Task) -> Task:

@@ -107,6 +107,36 @@ class Trained:
             for i, x in enumerate(found)
         ]
 
+    def systems(self, *, wrong: Trained | None = None, **options) -> dict[str, list[xr.DataArray]]:
+        """The trained networks and their controls, as :func:`neurogeom.compare` takes them.
+
+        Parameters
+        ----------
+        wrong : Trained, optional
+            Networks trained on the wrong task (:func:`neurogeom.networks.wrong_task`): recorded on
+            the trials of this one.
+        **options
+            Of `record`: n_trials, window, layer, seed.
+
+        Returns
+        -------
+        {"network", "wrong task", "untrained", "input": list of DataArray}; "untrained" where step 0
+        was kept; the inputs, which are the same for all nets, once.
+        """
+        found = {"network": self.record(**options)}
+        if wrong is not None:
+            found["wrong task"] = replace(wrong, task=self.task).record(**options)
+        plain = {k: v for k, v in options.items() if k != "correct_only"}
+        if 0 in self.kept:
+            found["untrained"] = self.at(0).record(**plain)
+        found["input"] = self.record(**{**plain, "layer": "input"})[:1]
+        return {
+            name: [
+                x.assign_coords(system=name, session=f"{x.session.item()}, {name}") for x in each
+            ]
+            for name, each in found.items()
+        }
+
     def outputs(self, trials: Trials) -> np.ndarray:
         """What the networks answer: (net, trial, step, output)."""
         torch = learn.lazy_torch()

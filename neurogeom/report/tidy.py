@@ -6,6 +6,7 @@ import numpy as np
 
 COLUMNS = (
     "measure",
+    "system",
     "quantity",
     "variable",
     "label",
@@ -41,12 +42,12 @@ def to_dataframe(tree):
     Returns
     -------
     pandas.DataFrame
-        Columns `measure`; `quantity` ("estimate", or the name of the number where a measure has
-        several; "accuracy", "pair_estimate", ...); `variable`; `label` (of a dichotomy, pair or
-        split); `time` (s); `value`; and beside an estimate its `naive` value, `ceiling`,
-        `chance`, `null_mean`, `null_sd`, `p_value`, `p_corrected`, `interval_low`, `interval_high`,
-        `interval_target`, `null_method`, and the `reason` where the value is NaN. The draws of the
-        null stay in the tree.
+        Columns `measure`; `system` (of a comparison only); `quantity` ("estimate", or the name of
+        the number where a measure has several; "accuracy", "pair_estimate", ...); `variable`;
+        `label` (of a dichotomy, pair or split); `time` (s); `value`; and beside an estimate its
+        `naive` value, `ceiling`, `chance`, `null_mean`, `null_sd`, `p_value`, `p_corrected`,
+        `interval_low`, `interval_high`, `interval_target`, `null_method`, and the `reason` where
+        the value is NaN. The draws of the null stay in the tree.
 
     Examples
     --------
@@ -58,7 +59,8 @@ def to_dataframe(tree):
     """
     import pandas as pd
 
-    return pd.DataFrame(list(rows(tree)), columns=list(COLUMNS))
+    found = pd.DataFrame(list(rows(tree)), columns=list(COLUMNS))
+    return found if (found["system"] != "").any() else found.drop(columns="system")
 
 
 def estimates(tree) -> Iterator[dict]:
@@ -126,7 +128,7 @@ def plain(value):
 
 
 _EMPTY = dict.fromkeys(COLUMNS, np.nan) | dict.fromkeys(
-    ("variable", "label", "interval_target", "null_method", "reason"), ""
+    ("system", "variable", "label", "interval_target", "null_method", "reason"), ""
 )
 
 
@@ -188,10 +190,10 @@ def _cells(values):
 
 
 def _place(dataset, place):
-    """The columns `variable`, `label` and `time` of a cell."""
-    row = {k: str(v) for k, v in place.items() if k == "variable"}
+    """The columns `system`, `variable`, `label` and `time` of a cell."""
+    row = {k: str(v) for k, v in place.items() if k in ("system", "variable")}
     row |= {k: float(v) for k, v in place.items() if k == "time"}
-    others = {k: v for k, v in place.items() if k not in ("variable", "time")}
+    others = {k: v for k, v in place.items() if k not in ("system", "variable", "time")}
     if others:
         row["label"] = ", ".join(str(v) for v in others.values())
     for dim, value in others.items():

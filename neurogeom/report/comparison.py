@@ -1,0 +1,78 @@
+"""A comparison of recording and networks as a page of text."""
+
+import numpy as np
+
+from neurogeom.report.table import aligned
+from neurogeom.report.tidy import measures_of
+
+_SHORT = {"decoding": "decoding", "ccgp": "CCGP", "parallelism": "PS", "shattering": "SD"}
+
+
+def comparison(tree) -> str:
+    """What :func:`neurogeom.compare` found, for a reader.
+
+    One block a measure, one line a number, one column a system: the recording's estimate and
+    interval, and of networks the median with the smallest and the largest net. Then what was
+    matched, the noise that it took, and the notes.
+    """
+    systems = list(tree.attrs["systems"])
+    blocks = [
+        _block(_SHORT.get(name, name), ds, [s for s in systems if s in ds["system"].values])
+        for name, ds in measures_of(tree).items()
+        if "system" in ds.dims and name != "similarity"
+    ]
+    if "similarity" in tree.children:
+        ds = tree["similarity"].to_dataset()
+        blocks.append(_block("similarity with the recording", ds, list(ds["system"].values)))
+    return "\n\n".join([_head(tree), *blocks, _foot(tree)]) + "\n"
+
+
+def _head(tree):
+    attrs, what = tree["population"].attrs, tree.attrs["match"]
+    matched = ", ".join(what["what"]) or "nothing"
+    text = f"{attrs['n_neurons']} neurons of {attrs['n_sessions']} sessions, "
+    text += f"{attrs['n_conditions']} conditions; matched: {matched}"
+    if "decoding" in what:
+        text += f" (mean decoding {what['decoding']:.3f})"
+    return text
+
+
+def _block(title, ds, systems):
+    dim = next((d for d in ds["estimate"].dims if d != "system"), None)
+    labels = [""] if dim is None else [str(v).replace("_", " ") for v in ds[dim].values]
+    lines = [[title, *systems]]
+    for i, label in enumerate(labels):
+        cells = []
+        for system in systems:
+            own = ds.sel(system=system)
+            own = own if dim is None else own.isel({dim: i})
+            cells.append(_cell(float(own["estimate"]), own["interval"].values))
+        lines.append([label, *cells])
+    return aligned(lines, "l" + "r" * len(systems))
+
+
+def _cell(value, bounds):
+    if not np.isfinite(value):
+        return "-"
+    text = f"{value:.3f}"
+    if np.isfinite(bounds).all() and bounds[1] > bounds[0]:
+        text += f" ({bounds[0]:.2f} to {bounds[1]:.2f})"
+    return text
+
+
+def _foot(tree):
+    match = tree["matching"].to_dataset()
+    lines = ["in brackets: of the recording its 95 % interval, of a system its least and most net"]
+    for system in match["system"].values:
+        sd = match["noise_sd"].sel(system=system).values
+        sd = sd[np.isfinite(sd)]
+        n = int(match["n_units"].sel(system=system).max())
+        lines.append(
+            f"{system}: {len(sd)} {'net' if len(sd) == 1 else 'nets'} of {n} units, private noise "
+            f"of {', '.join(f'{s:.2g}' for s in sd)} sd"
+        )
+    if "similarity" in tree.children:
+        reasons = dict(tree["similarity"].attrs.get("reasons") or {})
+        lines += [f"no {name} of the recording's halves: {why}" for name, why in reasons.items()]
+    notes = [*tree["population"].attrs.get("notes", []), *tree.attrs.get("notes", [])]
+    return "\n".join([*lines, *(f"note: {n}" for n in notes)])
