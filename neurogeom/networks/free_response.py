@@ -17,9 +17,9 @@ class FreeResponse(Task):
     normals: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     bound: float = 5.0
 
-    def trials(self, columns, rng) -> Trials:
+    def trials(self, columns, rng, *, longest=False) -> Trials:
         """Trials whose targets follow from their own noisy evidence."""
-        found = super().trials(columns, rng)
+        found = super().trials(columns, rng, longest=longest)
         evidence = found.inputs[..., place(self.inputs, "evidence")]
         targets = absorbed(np.cumsum(evidence @ self.normals.T, axis=1), self.bound)
         return Trials(
