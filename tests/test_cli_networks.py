@@ -117,7 +117,8 @@ NAMES = "rule,previous_response,cue_shape"
 
 
 def test_compare_prints_writes_and_draws(invoke, folder, tmp_path):
-    words = f"--variables {NAMES} --nulls 19 --readout nearest_mean --draws 1 --match neurons --measures decoding,ccgp"
+    words = f"--variables {NAMES} --nulls 19 --readout nearest_mean --draws 1 --match neurons"
+    words += " --measures decoding,ccgp"
     out = {k: tmp_path / f"c.{k}" for k in ("nc", "png", "csv")}
     status, shown, err = invoke(
         "compare", folder / "brain.nc", folder / "net.nc", *words.split(),

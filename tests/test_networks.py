@@ -464,3 +464,19 @@ def test_modules_of_a_user_are_nets_side_by_side():
     alone = both.member(1).train()
     alone.set_noise([architectures.generator(1, 1, 0)])
     assert torch.equal(alone(x)[0], first[1])
+
+
+def test_noise_after_the_encoder_has_its_sd_and_spares_what_passes_it_by():
+    quiet, noisy = (
+        MLP((4,), encoder=(30,), encoder_noise=sd).build(3, 1, seeds=[0, 1], passing=1)
+        for sd in (0.0, 0.5)
+    )
+    x = torch.randn(400, 2, 3, generator=torch.Generator().manual_seed(0))
+    inside = x.expand(2, *x.shape)
+    torch.testing.assert_close(noisy.encoder(inside), quiet.encoder(inside))  # no streams: silence
+    noisy.set_noise([torch.Generator().manual_seed(s) for s in (1, 2)])
+    added = (noisy.encoder(inside) - quiet.encoder(inside)).detach()
+    assert added[..., 0].abs().max() == 0
+    n = added[..., 1:].numel()
+    assert abs(float(added[..., 1:].std()) - 0.5) < 4 * 0.5 / (2 * n) ** 0.5
+    assert abs(float(torch.corrcoef(added[:, :, 0, 1])[0, 1])) < 4 / 400**0.5

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -891,27 +892,75 @@ except ImportError as error:
 # --- what trained networks are like (multitask.md, test 10) ---------------------------------------
 
 
-@pytest.mark.slow
-def test_a_network_abstracts_what_it_must_tell_and_a_cue_that_it_keeps():
-    """Context is no target, and generalises all the same where gates keep the cue of it.
+def test_recorded_trials_say_what_each_net_answered():
+    task = networks.make_task("stay-shift")
+    trained = networks.train(task, networks.GRU(hidden=8), seeds=2, steps=3, batch=8)
+    trials = task.enumerate(6, seed=3)
+    outputs = trained.outputs(trials)[..., 0]
+    judged = outputs[:, :, trials.decided[0]].mean(axis=2) > 0
+    every = trained.record(trials=trials)
+    kept = trained.record(trials=trials, correct_only=True)
+    for net, (x, right) in enumerate(zip(every, kept, strict=True)):
+        np.testing.assert_array_equal(x.answer, judged[net])
+        np.testing.assert_array_equal(x.correct, judged[net] == (x.response == "B").values)
+        wrong = int((~x.correct).sum())
+        assert right.attrs["dropped"]["trials"] == {"wrong answer": wrong}
+        assert right.sizes["trial"] == x.sizes["trial"] - wrong
+        assert 0 < wrong < 48
 
-    A prototype with short periods and gates that forget had it below chance; that is a fact about
-    the prototype: nothing in the task asks the network to forget the cue, or to turn it.
+
+def test_private_noise_is_there_in_what_is_recorded_and_in_what_is_answered():
+    task = networks.make_task("stay-shift", noise=0.0)
+    quiet, noisy = (
+        networks.train(task, networks.RNN(hidden=8, noise=sd), seeds=2, steps=0) for sd in (0, 0.3)
+    )
+    trials = task.enumerate(40)
+    first, again = (noisy.record(trials=trials, seed=1) for _ in range(2))
+    for x, y, z in zip(first, again, quiet.record(trials=trials), strict=True):
+        np.testing.assert_array_equal(x.values, y.values)
+        added = x.values[..., 0] - z.values[..., 0]  # of the first step, nothing before it
+        assert abs(added.std() - 0.3) < 4 * 0.3 / (2 * added.size) ** 0.5
+    other = noisy.record(trials=trials, seed=2)[0]
+    assert not np.allclose(first[0].values, other.values)
+    readout = noisy.networks.readout
+    said = np.einsum("tuk,u->tk", first[0].values, readout.weight[0, :, 0].detach().numpy())
+    said += float(readout.bias[0, 0, 0].detach())
+    np.testing.assert_array_equal(first[0].trial_id, np.arange(trials.n_trials))
+    judged = said[:, trials.decided[0]].mean(axis=1)
+    clear = np.abs(judged) > 1e-5
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(first[0].answer.values[clear], (judged > 0)[clear])
+    assert (noisy.outputs(trials, seed=1) == noisy.outputs(trials, seed=1)).all()
+    assert not np.allclose(noisy.outputs(trials, seed=1), noisy.outputs(trials, seed=2))
+
+
+@pytest.mark.slow
+def test_a_network_abstracts_what_it_must_tell_and_not_the_context_that_it_can_forget():
+    """The prototype: short periods, gates that forget; pairs held out as in Bernardi et al.
+
+    Action and outcome put the conditions in four clusters of one from each context. Where any pair
+    is held out, the partner of a held-out condition stays in training with the other label, so that
+    a context that is hardly coded turns round; where whole clusters are held out ("matched") what
+    is left of its cue generalises, from .5 to .95 by seed.
     """
     import neurogeom as ng
 
-    task = networks.make_task("reversal")
-    trained = networks.train(task, "gru", seeds=5, steps=700, batch=32, lr=5e-3)
+    whole = networks.make_task("reversal")
+    short = {"cue": 200, "wait": 0, "stimulus": 200, "delay": 400, "response": 200}
+    periods = tuple(networks.Period(p.name, short[p.name]) for p in whole.periods)
+    task = replace(whole, periods=periods)
+    network = networks.GRU(memory=0.0)
+    trained = networks.train(task, network, seeds=5, steps=700, batch=32, lr=5e-3)
     assert np.median(trained.accuracy) >= 0.98
     stop = task.window("delay")[1]
     variables = ["context", "action", "outcome"]
-    options = {"n_null": 0, "target": "none"}
-    found = trained.record(n_trials=20, window=(stop - 0.4, stop))
-    ccgp = [ng.ccgp(x, variables, **options).estimate.sel(variable=variables) for x in found]
+    options = {"n_null": 0, "target": "none", "n_resamples": 4}
+    found = trained.record(n_trials=20, window=(stop - 0.1, stop))
+    ccgp = [ng.ccgp(x, variables, held_out="any", **options).estimate for x in found]
     context, action, outcome = np.median(ccgp, axis=0)
     assert action >= 0.9
     assert outcome >= 0.9
-    assert context >= 0.7
+    assert context < 0.6
     assert np.median([ng.shattering(x, variables, **options).estimate for x in found]) >= 0.9
 
 

@@ -20,10 +20,12 @@ class Architecture:
 
     encoder : widths of a fixed random ReLU network on the inputs; the channels that the task calls
     passing (a fixation cue) go by it.
+    encoder_noise : sd a step of noise after the encoder (noise before it is the task's).
     train_readout : False keeps the readout as it was drawn.
     """
 
     encoder: tuple[int, ...] | None = field(default=None, kw_only=True)
+    encoder_noise: float = field(default=0.0, kw_only=True)
     train_readout: bool = field(default=True, kw_only=True)
 
     def __post_init__(self):
@@ -37,7 +39,7 @@ class Architecture:
                 object.__setattr__(self, f.name, tuple(map(int, value)))
             if f.type == "int" and not (isinstance(value, int | np.integer) and value > 0):
                 raise ValueError(f"{own} is no number of units; give a whole number above 0")
-        if getattr(self, "noise", 0) < 0 or getattr(self, "alpha", 1) <= 0:
+        if min(getattr(self, "noise", 0), self.encoder_noise) < 0 or getattr(self, "alpha", 1) <= 0:
             raise ValueError(f"{self} has a negative noise or no step; alpha is above 0")
         if getattr(self, "init", "torch") not in INITS:
             raise ValueError(f"init={self.init!r} is unknown; choose from {list(INITS)}")
@@ -64,7 +66,7 @@ class Architecture:
         streams = [generator(seed, 0) for seed in seeds]
         encoder, shape = None, (n_in, n_out, passing)
         if self.encoder:
-            encoder = Encoder(n_in, self.encoder, passing, streams)
+            encoder = Encoder(n_in, self.encoder, passing, streams, noise=self.encoder_noise)
             n_in = passing + self.encoder[-1]
         core, width = self.core(n_in, streams)
         module = Network(
@@ -205,7 +207,7 @@ def architecture(network: str | Architecture) -> Architecture:
     Examples
     --------
     >>> architecture("gru")
-    GRU(encoder=None, train_readout=True, hidden=64, noise=0.0, memory=2.0)
+    GRU(encoder=None, encoder_noise=0.0, train_readout=True, hidden=64, noise=0.0, memory=2.0)
     """
     if isinstance(network, Architecture):
         return network

@@ -52,15 +52,16 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A fixed random network before the trained one; the first channels pass it by."""
+    """A fixed random network before the trained one; the first channels pass it by.
 
-    def __init__(self, n_in, widths, passing, streams, activation="relu"):
+    Noise (sd a step) is added after it where `streams` are set.
+    """
+
+    def __init__(self, n_in, widths, passing, streams, activation="relu", noise=0.0):
         super().__init__()
-        self.passing = passing
+        self.passing, self.noise, self.streams = passing, noise, None
         sizes = [n_in - passing, *widths]
-        self.layers = nn.ModuleList(
-            Linear(a, b, streams) for a, b in pairwise(sizes)
-        )
+        self.layers = nn.ModuleList(Linear(a, b, streams) for a, b in pairwise(sizes))
         self.function = torch_function(activation)
         self.requires_grad_(False)
 
@@ -69,7 +70,11 @@ class Encoder(nn.Module):
         z = x[..., self.passing :]
         for layer in self.layers[:-1]:
             z = self.function(layer(z))
-        return torch.cat([x[..., : self.passing], self.layers[-1](z)], dim=-1)
+        z = self.layers[-1](z)
+        if self.noise and self.streams is not None:
+            drawn = [torch.randn(z.shape[1:], generator=g) for g in self.streams]
+            z = z + self.noise * torch.stack(drawn).to(z.device)
+        return torch.cat([x[..., : self.passing], z], dim=-1)
 
 
 class Network(nn.Module):
@@ -208,8 +213,7 @@ class Convolutions(nn.Module):
             raise ValueError(f"{n_in} inputs are no square image; give side * side channels")
         sizes = [1, *channels]
         self.maps = nn.ModuleList(
-            ConvolutionalMap(a, b, streams, activation)
-            for a, b in pairwise(sizes)
+            ConvolutionalMap(a, b, streams, activation) for a, b in pairwise(sizes)
         )
         left = self.side
         for _ in channels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from .._version import __version__
 from ..activity import from_arrays
 from ..tensors import by_number, load_tensors, part, save_tensors
 from . import architectures, registry, work
+from .architectures import generator
 from .task import Task, Trials
 
 
@@ -78,7 +80,9 @@ class Trained:
         window : (start, stop) in seconds from the task's event, a period's name, or None
             The mean over the steps within; None keeps the time dim.
         correct_only : bool
-            Leave out (and count) trials that the net answered wrongly.
+            Leave out (and count) trials that the net answered wrongly. Without it, columns say
+            what each net answered: ``correct``, and ``answer`` (0 or 1, or the class) of a task
+            that asks one thing.
         trials : Trials, optional
             These instead of fresh ones of the task.
         seed : int
@@ -89,6 +93,7 @@ class Trained:
         Returns
         -------
         list of DataArray (trial, neuron[, time]), one a net, with the task's variables on trial.
+        Networks with private noise have it here as in training.
 
         Raises
         ------
@@ -98,12 +103,18 @@ class Trained:
         from .record import record
 
         trials = self.task.enumerate(n_trials, seed=seed) if trials is None else trials
-        found = record(self.networks, trials.inputs, layer=layer)
+        parts = []  # what was answered in the very same pass
+        hook = self.networks.register_forward_hook(lambda m, i, o: parts.append(o.cpu().numpy()))
+        try:
+            with self._noisy(seed), learn.one_thread():
+                found = record(self.networks, trials.inputs, layer=layer)
+        finally:
+            hook.remove()
         found = found if isinstance(found, list) else [found]
-        right = self._right(trials) if correct_only else [None] * len(found)
+        said = self._said(trials, np.concatenate(parts, axis=1))
         window = self.task.window(window) if isinstance(window, str) else window
         return [
-            self._session(x, trials, i, layer, window, right[i], name or self.task.name)
+            self._session(x, trials, i, layer, window, said[i], correct_only, name)
             for i, x in enumerate(found)
         ]
 
@@ -137,18 +148,45 @@ class Trained:
             for name, each in found.items()
         }
 
-    def outputs(self, trials: Trials) -> np.ndarray:
-        """What the networks answer: (net, trial, step, output)."""
+    def outputs(self, trials: Trials, *, seed: int = 0) -> np.ndarray:
+        """What the networks answer: (net, trial, step, output); `seed` is of private noise."""
         torch = learn.lazy_torch()
         self.networks.eval()
-        with torch.inference_mode(), learn.one_thread():
+        with torch.inference_mode(), learn.one_thread(), self._noisy(seed):
             return self.networks(torch.from_numpy(trials.inputs)).numpy()
 
-    def _right(self, trials):
-        right = work.correct(self.task, self.outputs(trials), trials)
-        return [np.nan_to_num(r, nan=1.0).min(axis=1) > 0 for r in right]
+    @contextmanager
+    def _noisy(self, seed):
+        """Private noise from streams of this seed."""
+        noisy = hasattr(self.networks, "architecture") and self.networks.random
+        if noisy:
+            streams = [generator(s, 2, seed) for s in self.networks.seeds]
+            self.networks.set_noise(streams)
+        try:
+            yield
+        finally:
+            if noisy:
+                self.networks.set_noise(None)
 
-    def _session(self, x, trials, i, layer, window, right, name):
+    def _said(self, trials, outputs):
+        """Columns of each net: whether all that was asked was right, and the one answer."""
+        right = work.correct(self.task, outputs, trials)
+        asked = np.isfinite(right).any(axis=2)
+        all_right = np.nan_to_num(right, nan=1.0).min(axis=2) > 0
+        found = [
+            {"correct": r if a.all() else np.where(a, r, np.nan)}
+            for r, a in zip(all_right, asked, strict=True)
+        ]
+        answer, _, _ = work.answers(outputs, trials)
+        if self.task.loss == "ce":
+            answer = answer.argmax(axis=2)
+        elif self.task.loss == "bce" and self.task.n_outputs == 1:
+            answer = (answer[..., 0] > 0).astype(int)
+        else:
+            return found
+        return [f | {"answer": a} for f, a in zip(found, answer, strict=True)]
+
+    def _session(self, x, trials, i, layer, window, said, correct_only, name):
         values = x.values if "time" in x.dims else x.values[..., None]
         n, per = trials.n_trials, trials.per_sequence
         if per > 1:  # trials of a sequence follow one another in time
@@ -156,7 +194,7 @@ class Trained:
             values = values.reshape(sequences, units, per, steps // per).transpose(0, 2, 1, 3)
             values = values.reshape(n, units, steps // per)
         time = self.task.time()
-        columns = {k: v for k, v in trials.conditions.items()}
+        columns = said | trials.conditions  # a task's own column of that name stands
         if per > 1:
             columns["block"] = np.repeat(np.arange(n // per), per)
         attrs = {"source": f"network trained on {self.task.name}", "align": self.task.align,
@@ -173,12 +211,14 @@ class Trained:
             attrs["window"] = [float(t) for t in window]
         elif values.shape[-1] == 1:
             values, time = values[..., 0], None
-        if right is not None:
+        if correct_only:
+            right = np.nan_to_num(said["correct"], nan=1.0) > 0
             values, columns = values[right], {k: v[right] for k, v in columns.items()}
             wrong = int((~right).sum())
             attrs["dropped"] = {"trials": {"wrong answer": wrong}} if wrong else {}
         neuron = {k: v.values for k, v in x.coords.items() if v.dims == ("neuron",)}
-        return from_arrays(values, columns, neuron, time, session=f"{name}-{i}", attrs=attrs)
+        session = f"{name or self.task.name}-{i}"
+        return from_arrays(values, columns, neuron, time, session=session, attrs=attrs)
 
     def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> Path:
         """Write NAME.safetensors and NAME.json, with the history and the steps that were kept.

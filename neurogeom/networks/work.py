@@ -34,13 +34,12 @@ def loss_of(kind: str):
     return loss
 
 
-def correct(task: Task, outputs: np.ndarray, trials: Trials) -> np.ndarray:
-    """Which answers were right: (net, trial, output) of {0, 1}, NaN where none was asked.
+def answers(outputs: np.ndarray, trials: Trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What was answered, what was wanted, and which answers were asked for.
 
-    outputs : (net, trial, step, output), or (net, sequence, steps, output) of a sequence. An
-    answer is the mean output over the steps at which it is judged; right if it is on the target's
-    side (bce), the likeliest class (ce; the same for all outputs), within a tenth of the targets'
-    range (mse).
+    outputs : (net, trial, step, output), or (net, sequence, steps, output) of a sequence
+    returns : answer (net, trial, output), the mean output over the steps at which it is judged;
+    target (trial, output) likewise; asked (trial, output) bool
     """
     shape = (trials.n_trials, -1)
     decided = trials.decided.reshape(shape)
@@ -50,16 +49,25 @@ def correct(task: Task, outputs: np.ndarray, trials: Trials) -> np.ndarray:
     steps = asked.sum(axis=1)
     weight = asked / np.maximum(steps, 1)[:, None]
     answer = np.einsum("ntko,tko->nto", found, weight)
-    target = np.einsum("tko,tko->to", wanted, weight)
+    return answer, np.einsum("tko,tko->to", wanted, weight), steps > 0
+
+
+def correct(task: Task, outputs: np.ndarray, trials: Trials) -> np.ndarray:
+    """Which answers were right: (net, trial, output) of {0, 1}, NaN where none was asked.
+
+    Right is on the target's side (bce), the likeliest class (ce; the same for all outputs), within
+    a tenth of the targets' range (mse).
+    """
+    answer, target, asked = answers(outputs, trials)
     if task.loss == "bce":
         right = (answer > 0) == (target > 0.5)
     elif task.loss == "ce":
         same = answer.argmax(axis=-1) == target.argmax(axis=-1)
         right = np.broadcast_to(same[..., None], answer.shape)
     else:
-        known = target[steps > 0]
+        known = target[asked]
         right = np.abs(answer - target) <= 0.1 * (np.ptp(known) if known.size else 0.0)
-    return np.where(steps > 0, right, np.nan)
+    return np.where(asked, right, np.nan)
 
 
 def by_output(task: Task, outputs: np.ndarray, trials: Trials) -> np.ndarray:
