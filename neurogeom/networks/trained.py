@@ -111,7 +111,9 @@ class Trained:
         finally:
             hook.remove()
         found = found if isinstance(found, list) else [found]
-        said = self._said(trials, np.concatenate(parts, axis=1))
+        # of the inputs alone nothing is run
+        outputs = np.concatenate(parts, axis=1) if parts else self.outputs(trials, seed=seed)
+        said = self._said(trials, outputs)
         window = self.task.window(window) if isinstance(window, str) else window
         return [
             self._session(x, trials, i, layer, window, said[i], correct_only, name)
