@@ -31,6 +31,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,6 +148,17 @@ class Table:
         """(seed,)"""
         self.asked.append(key)
         return np.array([self.values.get((*key, s), np.nan) for s in range(self.n_seeds)])
+
+    def every(self, condition: str, statistic: str) -> np.ndarray:
+        """(seed,) with all seeds that the condition has, where `measure` gave more of it."""
+        more = [k[2] for k in self.values if k[:2] == (condition, statistic)]
+        return Table.__getitem__(self.up_to(max(more, default=0) + 1), (condition, statistic))
+
+    def up_to(self, n_seeds: int) -> "Table":
+        """The same with more seeds."""
+        other = copy(self)
+        other.n_seeds = max(n_seeds, self.n_seeds)
+        return other
 
 
 def judged(finding: Finding, rows: Sequence[Mapping]) -> dict[str, tuple[str, np.ndarray]]:
@@ -312,8 +324,11 @@ def _now(work, *arguments):
 
 
 def _timed(measure, condition, seeds, quick):
+    from threadpoolctl import threadpool_limits
+
     begun = time.monotonic()
-    found = list(measure(condition, tuple(seeds), quick))
+    with threadpool_limits(1):  # matrices are small, and other processes have the other cores
+        found = list(measure(condition, tuple(seeds), quick))
     return found, (time.monotonic() - begun) / len(seeds)
 
 
