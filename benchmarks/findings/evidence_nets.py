@@ -30,9 +30,9 @@ class Condition:
     network: Any
     task: dict = field(default_factory=dict)
     test: dict = field(default_factory=dict)
-    steps: int = 3000
+    steps: int = 1000
     batch: int = 64
-    lr: float = 2e-3
+    lr: float = 4e-3
     shuffled: bool = False
 
     def untrained(self):

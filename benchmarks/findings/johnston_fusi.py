@@ -36,7 +36,7 @@ MORE_THAN_LATENTS = Rule("r2 across, P = 15 less P = 5", threshold=0.1)
 TASKS = (1, 2, 3, 5, 10, 15)
 LENGTH = 0.7  # at 1.3 the input generalises by itself (0.89)
 SAMPLES, BATCH, EPOCHS, LR = 10_000, 100, 10, 1e-3
-N_TEST = 4000
+N_TEST = 2000
 N_DRAWS = 5
 
 

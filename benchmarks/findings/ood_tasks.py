@@ -10,9 +10,11 @@ in the decision step, learnt in three quadrants and tested in the fourth, its pe
 the three.
 
 The thresholds were set from one seed each (spec, section 4.4), from untrained networks of seeds 100
-to 105, which had r2 out of distribution 0.60 to 0.74 (RNN) and 0.94 to 0.97 (transformer), and from
-one transformer of seed 100, by which its shorter training was chosen. 0.1 of r2 is more than twice
-what two ideal judgements lose to 24 (0.04): a larger difference is one of learning.
+to 105, which had r2 out of distribution 0.60 to 0.74 (RNN) and 0.94 to 0.97 (transformer). Shorter
+trainings than those of the spec (3000 updates at 2e-3, transformer 10,000) were chosen by three RNNs
+of seeds 200 to 202 with 24 tasks, which had 0.90 after 500 updates at 4e-3, as after 3000, and by a
+transformer of seed 100. 0.1 of r2 is more than twice what two ideal judgements lose to 24 (0.04): a
+larger difference is one of learning.
 """
 
 import sys
@@ -32,20 +34,22 @@ AT_MINIMUM = Rule("OOD r2, N = D = 2 less untrained", threshold=0.0)
 ORTHOGONAL = Rule("minus degrees between encoding axes and 90", threshold=-5.0)
 
 RNN = Condition(networks.RNN(encoder=ENCODER))
-TRANSFORMER = Condition(networks.Transformer(encoder=ENCODER), {"n_tasks": 2}, steps=2000, batch=32)
-SHORT = {"shuffled": True, "steps": 1000}  # nothing can be learnt: a third of the updates
+TRANSFORMER = Condition(
+    networks.Transformer(encoder=ENCODER), {"n_tasks": 2}, steps=2000, batch=32, lr=2e-3
+)
+SHORT = {"shuffled": True, "steps": 400}  # nothing can be learnt: fewer updates
 CONDITIONS = {
     "RNN untrained": RNN.untrained(),
-    "transformer untrained": TRANSFORMER.untrained(),
     "RNN N=24": replace(RNN, task={"n_tasks": 24}),
     "RNN N=2": replace(RNN, task={"n_tasks": 2}),
     "RNN N=24 shuffled": replace(RNN, task={"n_tasks": 24}, **SHORT),
     "RNN N=2 shuffled": replace(RNN, task={"n_tasks": 2}, **SHORT),
-    "transformer N=2": TRANSFORMER,
-    "transformer N=2 shuffled": replace(TRANSFORMER, **SHORT),
     "RNN N=6": replace(RNN, task={"n_tasks": 6}),
     "RNN N=3": replace(RNN, task={"n_tasks": 3}),
     "RNN N=12": replace(RNN, task={"n_tasks": 12}),
+    "transformer untrained": TRANSFORMER.untrained(),
+    "transformer N=2": TRANSFORMER,
+    "transformer N=2 shuffled": replace(TRANSFORMER, **SHORT),
 }
 N_UNTRAINED = 20
 
