@@ -9,12 +9,12 @@ fixed random encoder. Scores are those of a linear decoder of the latents from t
 in the decision step, learnt in three quadrants and tested in the fourth, its penalty chosen within
 the three.
 
-The thresholds were set from one seed each (spec, section 4.4), from untrained networks of seeds 100
-to 105, which had r2 out of distribution 0.60 to 0.74 (RNN) and 0.94 to 0.97 (transformer). Shorter
-trainings than those of the spec (3000 updates at 2e-3, transformer 10,000) were chosen by three RNNs
-of seeds 200 to 202 with 24 tasks, which had 0.90 after 500 updates at 4e-3, as after 3000, and by a
-transformer of seed 100. 0.1 of r2 is more than twice what two ideal judgements lose to 24 (0.04): a
-larger difference is one of learning.
+The thresholds were set from one seed each (spec, section 4.4) and from untrained networks of seeds
+100 to 105, which had r2 out of distribution 0.60 to 0.74 (RNN) and 0.94 to 0.97 (transformer).
+Shorter trainings than those of the spec (3000 updates at 2e-3, transformer 10,000) were chosen by
+three RNNs of seeds 200 to 202 with 24 tasks, which had 0.90 after 500 updates at 4e-3 as after
+3000, and by a transformer of seed 100. 0.1 of r2 is more than twice what two ideal judgements lose
+to 24 (0.04): a larger difference is one of learning.
 """
 
 import sys

@@ -4,9 +4,9 @@
     python benchmarks/findings/ood_variants.py --quick    # minutes, no verdict
     python benchmarks/findings/ood_variants.py --summary
 
-As ood_tasks.py with 24 tasks, but trained for half of the updates of half as many trials, to pay for
-many variants: compare rows of this file with one another. All are scored on uncorrelated latents
-with noise 0.2.
+As ood_tasks.py with 24 tasks, but half of the updates of half as many trials each, to pay for many
+variants: compare rows of this file with one another. All are scored on uncorrelated latents with
+noise 0.2.
 
 Thresholds as in ood_tasks.py; those of gated networks are relative to the same networks untrained,
 which had r2 out of distribution 0.88 to 0.92 (seeds 100 to 105; RNN 0.60 to 0.74).
