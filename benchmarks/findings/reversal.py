@@ -64,12 +64,12 @@ class Setting:
 
 SETTINGS = {
     "told": Setting("explicit"),
-    "inferred": Setting("inferred", steps=2400),
     "told, shuffled": Setting("explicit", shuffled=True),
     "told, context asked": Setting("explicit", ALL),
+    "told, short memory": Setting("explicit", memory=0.0),
+    "inferred": Setting("inferred", steps=2400),
     "inferred, shuffled": Setting("inferred", shuffled=True, steps=400),
     "inferred, context asked": Setting("inferred", ALL, steps=2400),
-    "told, short memory": Setting("explicit", memory=0.0),
 }
 
 
