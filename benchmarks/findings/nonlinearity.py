@@ -13,7 +13,9 @@ layer with inputs and targets; ps and ccgp are those of the targets, on noisy tr
 Thresholds are those of an earlier prototype with means over nets in place of single nets. Where it
 had no number (depth, images, random kernels, trained readout) 0.05 is asked for, its tolerance on
 alignments. Written before the first full run, after pilot runs of two nets on other seeds (images
-and depth) and of three to five nets at n = 2, k = 1, s = 1.
+and depth) and of three to five nets at n = 2, k = 1, s = 1. One rule was changed afterwards:
+"exclusive_or" first asked for out(relu) - out(tanh) of at least 0.05, and its control came out,
+since untrained relu networks are that much more aligned; it now asks for what learning adds.
 """
 
 import sys
@@ -132,8 +134,13 @@ def in_gap(t, names, before="", suffix=""):
     return gap(t, f"{before}in", names, "relu", "tanh", suffix)
 
 
-def xor_gap(t, names, before="", suffix=""):
-    return -out_gap(t, names, before, suffix)
+def xor_gain(t, names, before="", suffix=""):
+    """How much more relu gains by learning than tanh."""
+    gains = [
+        t[f"{names[0]} {a}{suffix}", f"{before}out"] - t[f"{names[0]} {a}{suffix}", "untrained out"]
+        for a in ("relu", "tanh")
+    ]
+    return gains[0] - gains[1]
 
 
 def tanh_out(t, names, before="", suffix=""):
@@ -203,10 +210,14 @@ FINDINGS = [
              "smallest in(relu) - in(tanh)", 0.2, in_gap, N2),
     _finding("tanh", "tanh is all but the targets, n = 2, s = 0.1 to 1",
              "smallest out(tanh)", 0.97, tanh_out, N2),
-    _finding("exclusive_or", "where no plane separates the targets the sign is reversed, s = 0",
-             "out(relu) - out(tanh)", 0.05, xor_gap, ["n2 s0"]),
+    replace(
+        _finding("exclusive_or", "where no plane separates the targets relu learns more, s = 0",
+                 "gain in out, relu - tanh", 0.05, xor_gain, ["n2 s0"]),
+        controls={"untrained": partial(xor_gain, names=["n2 s0"], before="untrained "),
+                  "separable, s = 1": partial(xor_gain, names=["n2 s1"])},
+    ),
     _finding("clipped", "clipping makes relu do as tanh, n = 2, s = 1",
-             "least of out(clipped) - out(relu) - 0.12 and 0.02 - |out(clipped) - out(tanh)|", 0.0,
+             "least of out(clipped) - out(relu) - 0.12 and 0.02 - its distance to out(tanh)", 0.0,
              closed, ["n2 s1"]),
     _finding("clipped_more", "the same for n = 2, s = 0.25 and n = 3, k = 3, s = 1",
              "as clipped", 0.0, closed, ["n2 s0.25", "n3 k3 s1"]),
