@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_suffix(".txt")
-COPIED = ("neurogeom", "cli", "tests", "data_manifests", "pyproject.toml")
+COPIED = ("neurogeom", "cli", "tests", "benchmarks", "data_manifests", "pyproject.toml")
 LIMIT = 600  # seconds for the tests of one fault
 
 
