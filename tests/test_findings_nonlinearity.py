@@ -1,7 +1,7 @@
 """Networks of tanh and of relu on tasks of a chosen alignment (Alleman, Lindsey & Fusi 2024).
 
 The settings are those of benchmarks/findings/nonlinearity.py: 128 units, fixed readout, SGD. Fast
-tests train 15 epochs in place of 60, five nets as one tensor; all numbers are medians over nets.
+tests train 12 epochs in place of 60, five nets as one tensor; all numbers are medians over nets.
 Thresholds are those of the prototype, less its tolerance of 0.05 on alignments where training is
 short. benchmarks/findings has the verdicts net by net.
 """
@@ -25,7 +25,7 @@ from neurogeom import networks
 from neurogeom.formulas import alignment_region, cka
 from neurogeom.networks.input_target import parity_basis
 
-FAST = 15  # epochs
+FAST = 12  # epochs
 
 
 @cache

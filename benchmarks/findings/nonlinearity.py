@@ -279,7 +279,7 @@ def _rows(setting, more, seeds, quick):
     early = [e * EPOCH for e in EARLY if e < epochs]
     trained = networks.train(
         task, setting.network, seeds=list(seeds), steps=epochs * EPOCH, batch=64, clip=None,
-        rate="constant", every=epochs * EPOCH, keep=early, **setting.training,
+        rate="constant", every=epochs * EPOCH, keep=[0, *early], **setting.training,
     )  # fmt: skip
     stages = {"untrained ": 0, **{f" at {s // EPOCH}": s for s in early}, "": None}
     rows = []
@@ -336,35 +336,35 @@ def _on_trials(setting, task, nets):
     """PS and CCGP of the targets, decoding of what was not taught, from noisy trials."""
     variables, k = setting.variables, setting.options.get("n_targets", 1)
     options = {"n_null": 0, "target": "none", "n_resamples": 5}
-    for x in nets.record(n_trials=N_TRIALS):
+    recorded = nets.record(n_trials=N_TRIALS)
+    noisy = recorded
+    if len(variables) == 2:
+        loud = networks.make_task(task.made_by[0], **{**task.made_by[1], "noise": NOISY})
+        noisy = nets.record(trials=loud.enumerate(N_TRIALS))
+    for x, y in zip(recorded, noisy, strict=True):
         found = {
             "ps": ng.parallelism(x, variables, n_null=0, target="none").estimate[:k].mean(),
             "ccgp": ng.ccgp(x, variables, **options).estimate[:k].mean(),
         }
         if len(variables) == 2:
-            found |= _untaught(x, task, nets, options)
+            found |= {
+                "untaught": _untaught(x, options),
+                "untaught in noise": _untaught(y, options),
+                "untaught, labels shuffled": _untaught(_shuffled(x), options),
+            }
         yield {name: float(value) for name, value in found.items()}
 
 
-def _untaught(x, task, nets, options):
+def _untaught(x, options):
     """The lowest accuracy of the dichotomies of four conditions that were not taught."""
-    noisy = networks.make_task(task.made_by[0], **{**task.made_by[1], "noise": NOISY})
-    i = int(x.session.item().rsplit("-", 1)[1])
-    y = nets.record(trials=noisy.enumerate(N_TRIALS))[i]
+    found = ng.decoding(x, ["bit_1", "bit_2"], contrasts=["bit_1:bit_2"], **options)
+    return found.estimate[1:].min()
+
+
+def _shuffled(x):
     order = np.random.default_rng(0).permutation(x.sizes["trial"])
-    shuffled = ng.from_arrays(
-        x.values, {b: x[b].values[order] for b in ("bit_1", "bit_2")}, session="shuffled"
-    )
-
-    def lowest(z):
-        found = ng.decoding(z, ["bit_1", "bit_2"], contrasts=["bit_1:bit_2"], **options)
-        return found.estimate[1:].min()
-
-    return {
-        "untaught": lowest(x),
-        "untaught in noise": lowest(y),
-        "untaught, labels shuffled": lowest(shuffled),
-    }
+    labels = {b: x[b].values[order] for b in ("bit_1", "bit_2")}
+    return ng.from_arrays(x.values, labels, session="shuffled")
 
 
 def _inter_class(nets, inputs, targets):
