@@ -190,7 +190,7 @@ class _Teacher:
         self.task, self.seeds, self.batch, self.steps = task, seeds, batch, steps
         self.schedule, self.shuffled, self.device, self.module = schedule, shuffled, device, module
         self.test = task.sample(N_TEST // max(1, task.length), self._rng(0, 2))
-        self.fixed = None
+        self.fixed, self.orders = None, {}  # net -> (epoch, order of its trials in it)
         if samples is not None:
             if samples < batch:
                 raise ValueError(f"samples={samples} is less than a batch of {batch}; ask for more")
@@ -224,10 +224,11 @@ class _Teacher:
 
     def _rows(self, i, step):
         """Trials of a fixed set: every epoch in another order, its last broken batch left out."""
-        per_epoch = len(self.fixed[i].inputs) // self.batch
-        epoch, within = divmod(step, per_epoch)
-        order = self._rng(self.seeds[i], 3, epoch).permutation(len(self.fixed[i].inputs))
-        return order[within * self.batch : (within + 1) * self.batch]
+        size = len(self.fixed[i].inputs)
+        epoch, within = divmod(step, size // self.batch)
+        if self.orders.get(i, (None,))[0] != epoch:
+            self.orders[i] = epoch, self._rng(self.seeds[i], 3, epoch).permutation(size)
+        return self.orders[i][1][within * self.batch : (within + 1) * self.batch]
 
     def _taught(self, mask, step, rng):
         if self.schedule == "together":
