@@ -107,6 +107,8 @@ def test_a_control_fails_unless_it_is_not_reproduced():
     mixed = rows_of(a=[1.0] * 5, b=[0.0] * 5, control=[0.0, 0.0, 1.0, 0.0, 0.0])
     assert judged(finding, mixed)["nothing"][0] == "undecided"
     assert failed_controls(finding, mixed) == ["nothing"]
+    assert finding.rule.verdict([1.0] * 5) == "reproduced"
+    assert judged(finding, mixed)["finding"][0] == "undecided"
 
 
 def test_a_table_pairs_seeds_and_shows_what_is_missing():
