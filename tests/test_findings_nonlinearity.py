@@ -182,10 +182,11 @@ def test_last_layer_of_a_convolutional_network_is_its_targets_whatever_the_activ
 
 
 @pytest.mark.parametrize("script", [nonlinearity, reversal])
-def test_rules_look_up_what_the_script_measures_and_no_control_comes_out(script):
+def test_rules_look_up_what_the_script_measures_and_none_passes_with_its_control(script):
     path = Path(script.__file__).with_suffix(".csv")
     measured = verdicts.read(path)
     assert measured
     for finding in script.FINDINGS:
         assert set(finding.needs) <= set(script.CONDITIONS)
-        assert not verdicts.failed_controls(finding, measured)
+        verdict, _ = verdicts.judged(finding, measured)["finding"]
+        assert verdict != "reproduced" or not verdicts.failed_controls(finding, measured)

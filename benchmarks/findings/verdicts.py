@@ -162,19 +162,27 @@ class Table:
 
 
 def judged(finding: Finding, rows: Sequence[Mapping]) -> dict[str, tuple[str, np.ndarray]]:
-    """{"finding" or name of a control: (verdict, statistic of every seed)}."""
+    """{"finding" or name of a control: (verdict, statistic of every seed)}.
+
+    A finding is not reproduced where what must not come out does: it is undecided then.
+    """
     table = Table(rows, finding.rule.seeds)
     found = {}
     for name, effect in {"finding": finding.effect, **finding.controls}.items():
         effects = np.asarray(effect(table), float)
         ran = np.isfinite(effects).any()
         found[name] = (finding.rule.verdict(effects) if ran else "not run", effects)
+    if found["finding"][0] == "reproduced" and _failed(finding, found):
+        found["finding"] = ("undecided", found["finding"][1])  # the rule lets nothing pass too
     return found
 
 
 def failed_controls(finding: Finding, rows: Sequence[Mapping]) -> list[str]:
     """Controls that ran and came out as anything but "not reproduced"."""
-    found = judged(finding, rows)
+    return _failed(finding, judged(finding, rows))
+
+
+def _failed(finding, found):
     return [n for n in finding.controls if found[n][0] not in ("not reproduced", "not run")]
 
 

@@ -33,11 +33,12 @@ class Architecture:
         for f in fields(self):
             value = getattr(self, f.name)
             own = f"{f.name}={value!r} of {type(self).__name__}"
-            if f.type.startswith("tuple") and value is not None:
+            kind = f.type if isinstance(f.type, str) else getattr(f.type, "__name__", "")
+            if kind.startswith("tuple") and value is not None:
                 if not isinstance(value, tuple | list) or not value or min(value) < 1:
                     raise ValueError(f"{own} is no tuple of widths; give one or more, as (64,)")
                 object.__setattr__(self, f.name, tuple(map(int, value)))
-            if f.type == "int" and not (isinstance(value, int | np.integer) and value > 0):
+            if kind == "int" and not (isinstance(value, int | np.integer) and value > 0):
                 raise ValueError(f"{own} is no number of units; give a whole number above 0")
         if min(getattr(self, "noise", 0), self.encoder_noise) < 0 or getattr(self, "alpha", 1) <= 0:
             raise ValueError(f"{self} has a negative noise or no step; alpha is above 0")
