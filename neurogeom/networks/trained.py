@@ -171,7 +171,12 @@ class Trained:
                 self.networks.set_noise(None)
 
     def _said(self, trials, outputs):
-        """Columns of each net: whether all that was asked was right, and the one answer."""
+        """Columns of each net: whether all that was asked was right, and the one answer.
+
+        None of trials that ask for other outputs than these networks have.
+        """
+        if outputs.shape[-1] != trials.targets.shape[-1]:
+            return [{}] * len(outputs)
         right = work.correct(self.task, outputs, trials)
         asked = np.isfinite(right).any(axis=2)
         all_right = np.nan_to_num(right, nan=1.0).min(axis=2) > 0
@@ -213,6 +218,8 @@ class Trained:
             attrs["window"] = [float(t) for t in window]
         elif values.shape[-1] == 1:
             values, time = values[..., 0], None
+        if correct_only and "correct" not in said:
+            raise ValueError("these trials are of a task with other outputs; drop correct_only")
         if correct_only:
             right = np.nan_to_num(said["correct"], nan=1.0) > 0
             values, columns = values[right], {k: v[right] for k, v in columns.items()}
