@@ -480,3 +480,14 @@ def test_noise_after_the_encoder_has_its_sd_and_spares_what_passes_it_by():
     n = added[..., 1:].numel()
     assert abs(float(added[..., 1:].std()) - 0.5) < 4 * 0.5 / (2 * n) ** 0.5
     assert abs(float(torch.corrcoef(added[:, :, 0, 1])[0, 1])) < 4 / 400**0.5
+
+
+def test_maps_of_images_are_recorded_with_their_places():
+    from neurogeom import networks
+
+    task = networks.make_task("images", side=8)
+    trained = networks.train(task, networks.Convolutional((2, 3), 5), seeds=2, steps=0)
+    x = trained.record("core.maps.0", n_trials=2)[1]
+    assert dict(x.sizes) == {"trial": 16, "neuron": 2 * 4 * 4}
+    assert sorted(set(x.row.values)) == [0, 1, 2, 3]
+    assert {"shape", "size", "place"} <= set(x.coords)

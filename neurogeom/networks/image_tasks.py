@@ -40,14 +40,14 @@ def images(
 
     def drawn(rng, n):
         found = {k: np.array(v)[rng.integers(2, size=n)] for k, v in LEVELS.items()}
-        found |= {k: jitter * rng.standard_normal(n) for k in ("row", "column", "scale")}
+        found |= {k: jitter * rng.standard_normal(n) for k in ("down", "right", "grown")}
         return found | {"angle": rng.uniform(0, np.pi / 2, n)}
 
     def seen(c):
-        radius = np.where(c["size"] == "small", 0.14, 0.22) * (1 + 2 * c["scale"])
-        column = np.where(c["place"] == "left", 0.3, 0.7) + c["column"]
+        radius = np.where(c["size"] == "small", 0.14, 0.22) * (1 + 2 * c["grown"])
+        column = np.where(c["place"] == "left", 0.3, 0.7) + c["right"]
         where = {"angle": c["angle"], "side": side}
-        return stimuli.images(c["shape"], radius, 0.5 + c["row"], column, **where)
+        return stimuli.images(c["shape"], radius, 0.5 + c["down"], column, **where)
 
     def right(name):
         if name == "xor":
