@@ -86,6 +86,10 @@ def _panel(axis, ds, title, systems, colours):
         bounds = own["interval"].values.reshape(len(labels), 2)
         axis.vlines(place, bounds[:, 0], bounds[:, 1], color=colours[system], lw=1.6)
         axis.plot(place, value, "o", color=colours[system], ms=5, label=system)
+    missing = ~np.isfinite(ds["estimate"].values.reshape(ds.sizes["system"], -1)).any(axis=0)
+    for place in x[missing]:
+        axis.annotate("no estimate", (place, 0.5), xycoords=("data", "axes fraction"), rotation=90,
+                      ha="center", va="center", fontsize=7, color="#777777")  # fmt: skip
     _lines(axis, ds, x, len(labels))
     axis.set_title(title, fontsize=10)
     axis.set_xticks(x, labels, rotation=25 if max(map(len, labels)) > 8 else 0, fontsize=8,
