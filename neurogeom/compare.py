@@ -17,6 +17,7 @@ RECORDING, NETWORK, SHUFFLED = "recording", "network", "shuffled labels"
 MATCHED = ("neurons", "trials", "noise")
 KEY = 48  # of random streams
 SCORES = ("cka", "procrustes", "rsa")
+THRESHOLD_NULLS = {"implementable": 99}  # surrogates that an estimate itself stands on
 MOST_FIXED = 32  # conditions up to which they are all there are, not a sample
 
 
@@ -239,9 +240,13 @@ def _same_conditions(design, x, name, variables, contrasts):
 
 def _scored(net, variables, names, quick):
     """{measure: Dataset, the mean over draws} of one net."""
-    trees = [score(x, variables, measures=names, **quick) for x in net.draws]
-    return {name: xr.concat([t[name].to_dataset()[["estimate"]] for t in trees], "draw",
-                            join="outer").mean("draw") for name in names}  # fmt: skip
+    found = {}
+    for name in names:
+        options = {**quick, "n_null": THRESHOLD_NULLS.get(name, 0)}
+        each = [score(x, variables, measures=[name], **options)[name] for x in net.draws]
+        estimates = [ds.to_dataset()[["estimate"]] for ds in each]
+        found[name] = xr.concat(estimates, "draw", join="outer").mean("draw")
+    return found
 
 
 def _beside(own, systems):

@@ -267,3 +267,19 @@ def test_a_score_is_no_comparison_to_draw(brain):
     tree = ng.score(brain, NAMES, measures=["decoding"], readout="nearest_mean", n_null=0)
     with pytest.raises(ValueError, match="no result of compare"):
         ng.side_by_side(tree)
+
+
+@pytest.mark.slow
+def test_all_measures_are_compared_tabled_and_drawn(tmp_path):
+    brain = simulated(separation=2.0, n_trials=10)
+    options = {**QUICK, "n_null": 99, "measures": "all", "n_draws": 1}
+    tree = ng.compare(brain, nets("cube", separation=5.0, n_trials=10), NAMES, **options)
+    assert len(tree.children) == 14
+    for name in ("selectivity", "dimensionality", "dpca", "subspaces", "implementable"):
+        estimate = tree[name].estimate
+        assert np.isfinite(estimate.sel(system="network")).any()
+        assert estimate.sizes["system"] == 3
+    assert ng.load(ng.save(tree, tmp_path / "all.nc")).identical(tree)
+    assert "nonlinear" in comparison(tree)
+    drawn = [axis.get_title() for axis in ng.side_by_side(tree).axes if axis.get_title()]
+    assert drawn == ["decoding", "CCGP", "SD", "parallelism"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from neurogeom.report.table import aligned
+from neurogeom.report.table import aligned, count
 from neurogeom.report.tidy import measures_of
 
 _SHORT = {"decoding": "decoding", "ccgp": "CCGP", "parallelism": "PS", "shattering": "SD"}
@@ -30,24 +30,21 @@ def comparison(tree) -> str:
 def _head(tree):
     attrs, what = tree["population"].attrs, tree.attrs["match"]
     matched = ", ".join(what["what"]) or "nothing"
-    text = f"{attrs['n_neurons']} neurons of {attrs['n_sessions']} sessions, "
-    text += f"{attrs['n_conditions']} conditions; matched: {matched}"
+    text = f"{count(attrs['n_neurons'], 'neuron')} of {count(attrs['n_sessions'], 'session')}, "
+    text += f"{count(attrs['n_conditions'], 'condition')}; matched: {matched}"
     if "decoding" in what:
         text += f" (mean decoding {what['decoding']:.3f})"
     return text
 
 
 def _block(title, ds, systems):
-    dim = next((d for d in ds["estimate"].dims if d != "system"), None)
-    labels = [""] if dim is None else [str(v).replace("_", " ") for v in ds[dim].values]
+    dims = [d for d in ds["estimate"].dims if d != "system"]
     lines = [[title, *systems]]
-    for i, label in enumerate(labels):
-        cells = []
-        for system in systems:
-            own = ds.sel(system=system)
-            own = own if dim is None else own.isel({dim: i})
-            cells.append(_cell(float(own["estimate"]), own["interval"].values))
-        lines.append([label, *cells])
+    for at in np.ndindex(*(ds.sizes[d] for d in dims)):
+        row = ds.isel(dict(zip(dims, at, strict=True)))
+        label = ", ".join(str(row[d].values).replace("_", " ") for d in dims)
+        each = (row.sel(system=system) for system in systems)
+        lines.append([label, *(_cell(float(x["estimate"]), x["interval"].values) for x in each)])
     return aligned(lines, "l" + "r" * len(systems))
 
 

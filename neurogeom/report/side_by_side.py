@@ -12,7 +12,8 @@ _MOST = 6  # panels
 def side_by_side(tree, *, axes=None):
     """Draw what :func:`neurogeom.compare` found: a panel a measure, a colour a system.
 
-    A point is an estimate (of networks the median), a bar its interval: of the recording as the
+    Measures of one number a variable, and of one in all; those of several are in the table. A
+    point is an estimate (of networks the median), a bar its interval: of the recording as the
     measure says, of networks from the smallest to the largest net. Dashed lines are chance; in the
     panel of similarity the grey bars are the upper line, what the recording's halves give with each
     other.
@@ -41,7 +42,8 @@ def side_by_side(tree, *, axes=None):
     """
     if "matching" not in getattr(tree, "children", ()):
         raise ValueError("this is no result of compare; give the tree that it returned")
-    names = [n for n, ds in measures_of(tree).items() if "system" in ds.dims and n != "similarity"]
+    names = [n for n, ds in measures_of(tree).items()
+             if set(ds["estimate"].dims) <= {"system", "variable"}]  # fmt: skip
     panels = [*names[:_MOST], *(["similarity"] if "similarity" in tree.children else [])]
     figure, axes = _axes(axes, [_labels(tree[n].to_dataset()) for n in panels])
     systems = list(tree.attrs["systems"])
