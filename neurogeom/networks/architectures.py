@@ -34,7 +34,8 @@ class Architecture:
     def __post_init__(self):
         """Widths and settings that cannot be, in one sentence."""
         for f in fields(self):
-            value, kind = getattr(self, f.name), str(f.type)
+            value = getattr(self, f.name)
+            kind = f.type.__name__ if isinstance(f.type, type) else str(f.type)
             name = f"{type(self).__name__}.{f.name}"
             own = {name: value}
             if kind.startswith("tuple") and not (value is None and kind.endswith("None")):
