@@ -115,6 +115,7 @@ def declared_order(module: Any) -> set[bool]:
 
 
 def as_torch_wrote_it(module: Any) -> bool:
+    """Whether torch itself wrote the forward pass of a module."""
     return _writer(module).__module__.startswith("torch.nn.")
 
 
