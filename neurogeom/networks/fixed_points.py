@@ -215,7 +215,7 @@ def free_run(
         )
     if not (x[1::2].std(axis=0) > 0).all():
         raise ValueError(
-            "a latent has one value in every other trial, of those that are read; drop it or shuffle "
+            "a latent has one value in every other trial, those that are read; drop it, or shuffle "
             "the trials"
         )
     spread, u = _spread(h), _clamped(input, h)

@@ -320,7 +320,7 @@ def _reasons(of_region):
     """Why regions have no r2, by their names."""
     (dim,) = of_region.dims
     names = of_region[dim].values[np.isnan(of_region.values)]
-    return {str(name): f"a latent has one value in this {dim}, which has no r2" for name in names}
+    return {str(name): f"a latent has one value in the region of this {dim}" for name in names}
 
 
 def _angles(units, x, names, chosen):

@@ -78,20 +78,22 @@ def _matching(
     torch: Any, pattern: str, names: Mapping[str, Any], found: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Layers whose name fits; lists of layers have no output, and what is shared is taken once."""
-    taken = {id(own) for own in found.values()}
-    fits = {}
-    for name, own in names.items():
-        runs = _writer(own) is not torch.nn.Module
-        if name and runs and _fits(name, pattern) and id(own) not in taken:
-            taken.add(id(own))
-            fits[name] = own
+    fits = {
+        name: own
+        for name, own in names.items()
+        if name and _fits(name, pattern) and _writer(own) is not torch.nn.Module
+    }
     if not fits and not any(_fits(name, pattern) for name in found):
         near = difflib.get_close_matches(pattern, [name for name in names if name], 6, cutoff=0.0)
         raise KeyError(
             f"{type(names['']).__name__} has no layer {pattern!r}; the nearest names are "
             f"{listed(near or [OUTPUT, INPUT])}"
         )
-    return fits
+    taken = {id(own) for own in found.values()}
+    first = {id(own): name for name, own in reversed(fits.items())}
+    return {
+        name: own for name, own in fits.items() if first[id(own)] == name and id(own) not in taken
+    }
 
 
 def _fits(name: str, pattern: str) -> bool:

@@ -51,9 +51,9 @@ def task_variance(
     -------
     Dataset
         ``task_variance`` (task, neuron), squared units of the activity, variance with 1 / n as of
-        all conditions that there are, NaN where a unit was not observed in a condition or on two
-        trials; ``normalised`` (task, neuron): over the unit's largest of the tasks in which it is
-        known, at most 1, NaN where the unit is silent.
+        all conditions that there are, NaN where a unit was not observed in every condition, or on
+        fewer than two trials; ``normalised`` (task, neuron): over the unit's largest of the tasks
+        in which it is known, at most 1, NaN where the unit is silent.
 
     Raises
     ------
