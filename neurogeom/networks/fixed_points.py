@@ -267,8 +267,7 @@ def _from_zero(**numbers):
 @contextmanager
 def _gradients():
     """They are needed here also where the caller works without."""
-    torch = lazy_torch()
-    with torch.inference_mode(False), torch.enable_grad():
+    with lazy_torch().inference_mode(False):  # ends no_grad, too
         yield
 
 

@@ -90,10 +90,11 @@ def _matching(
             f"{listed(near or [OUTPUT, INPUT])}"
         )
     taken = {id(own) for own in found.values()}
-    first = {id(own): name for name, own in reversed(fits.items())}
-    return {
-        name: own for name, own in fits.items() if first[id(own)] == name and id(own) not in taken
-    }
+    for name, own in list(fits.items()):
+        if id(own) in taken:
+            del fits[name]
+        taken.add(id(own))
+    return fits
 
 
 def _fits(name: str, pattern: str) -> bool:
