@@ -62,6 +62,9 @@ class Architecture:
         torch.nn.Module (``n_nets``, ``member``): (trial, step, channel) or (net, trial, step,
         channel) to (net, trial, step, output).
         """
+        from ..learn import lazy_torch
+
+        lazy_torch()  # or one sentence, where it is not installed
         from .modules import Encoder, Network
 
         streams = [generator(seed, 0) for seed in seeds]
@@ -213,7 +216,11 @@ def architecture(network: str | Architecture) -> Architecture:
     if isinstance(network, Architecture):
         return network
     if network not in ARCHITECTURES:
-        raise ValueError(f"network {network!r} is unknown; choose from {list(ARCHITECTURES)}")
+        from difflib import get_close_matches
+
+        near = get_close_matches(network.lower(), ARCHITECTURES, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {list(ARCHITECTURES)}"
+        raise ValueError(f"network {network!r} is unknown; {hint}")
     return ARCHITECTURES[network]()
 
 
