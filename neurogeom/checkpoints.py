@@ -53,9 +53,11 @@ def resume(run, path: str | Path, about: Mapping[str, Any], steps: int) -> int:
     if not file.exists():
         return 0
     tensors, notes = load_tensors(path)
-    if notes.get("about") != about:
+    with damaged(text):
+        found = dict(notes["about"])
+    if found != about:
         raise ValueError(
-            f"checkpoint {file} is of another run ({_difference(notes.get('about'), about)}); "
+            f"checkpoint {file} is of another run ({_difference(found, about)}); "
             "repeat that run, name another file, or delete it"
         )
     try:
@@ -92,18 +94,16 @@ def _check(notes, n_nets, steps):
         raise ValueError(f"step {step} is not the last of its evaluations")
     if len(notes["steps"]) != n_nets or [type(text) for text in notes["stopped"]] != [str] * n_nets:
         raise ValueError(f"it does not say of {n_nets} nets where they stopped")
-    for name, rows in notes["history"].items():
+    for name, rows in {"loss": (), **notes["history"]}.items():
         if np.shape(np.array(rows, float)) != (len(at), n_nets):
             raise ValueError(f"its history of {name!r} is not one number an evaluation and net")
 
 
 def _difference(found, wanted):
-    found, wanted = dict(found or {}), dict(wanted)
-    for key in sorted(set(found) | set(wanted)):
-        if found.get(key) != wanted.get(key):
-            there, here = _apart(repr(found.get(key)), repr(wanted.get(key)))
-            return f"{key}: {there} there, {here} here"
-    return "nothing is known of it"
+    key = next(k for k in sorted(set(found) | set(wanted)) if found.get(k) != wanted.get(k))
+    pair = [v if isinstance(v, str) else repr(v) for v in (found.get(key), wanted.get(key))]
+    there, here = _apart(*pair)
+    return f"{key}: {there} there, {here} here"
 
 
 def _apart(a, b):

@@ -231,7 +231,7 @@ def check(*, steps, lr, rate, optimizer, weight_decay, clip, every, keep) -> Non
         raise ValueError(f"keep={keep!r}: choose steps from 0 to {steps}, the last, as a list")
     for name, value in {"lr": lr, "weight_decay": weight_decay}.items():
         if not is_number(value) or value < 0:
-            raise ValueError(f"{name}={value!r}: give a number, 0 or more")
+            raise ValueError(f"{name}={value!r}: give a finite number, 0 or more")
     if clip is not None and not (is_number(clip) and clip > 0):
         raise ValueError(f"clip={clip!r}: give a norm above 0, or None to leave gradients alone")
     if rate not in RATES:

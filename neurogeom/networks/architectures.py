@@ -215,10 +215,10 @@ def architecture(network: str | Architecture) -> Architecture:
     """
     if isinstance(network, Architecture):
         return network
-    if network not in ARCHITECTURES:
+    if not isinstance(network, str) or network not in ARCHITECTURES:
         from difflib import get_close_matches
 
-        near = get_close_matches(network.lower(), ARCHITECTURES, 1)
+        near = get_close_matches(str(network).lower(), ARCHITECTURES, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {list(ARCHITECTURES)}"
         raise ValueError(f"network {network!r} is unknown; {hint}")
     return ARCHITECTURES[network]()
