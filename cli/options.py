@@ -27,6 +27,22 @@ class Window(click.ParamType):
         return start, stop
 
 
+class Jobs(click.ParamType):
+    """A number of workers, -1 for all cores."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None):
+        """A whole number that is not 0."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if not number:
+            self.fail(f"{value!r} is no number of workers; give 1 or more, or -1 for all cores")
+        return number
+
+
 class Names(click.ParamType):
     """a,b,c as a list of names, each once."""
 

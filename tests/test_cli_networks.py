@@ -274,6 +274,25 @@ def test_what_cannot_be_compared_is_one_sentence(invoke, folder, files, words, s
 
 
 @pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("--where rule=='nonsense'", 2, "--where is for NWB files"),
+        ("--units ((", 2, "--units is for NWB files"),
+        ("--align cue", 2, "--align is for NWB files"),
+        ("--figure g", 2, "--figure g has no ending of .png"),
+        ("--jobs 0", 2, "'0' is no number of workers"),
+        ("--measures all,decoding", 2, "no measure 'all'; choose from"),
+        ("--csv /dev/null --overwrite", 1, "is a device or a pipe, not a file"),
+    ],
+)
+def test_what_compare_would_ignore_or_spoil_is_refused_at_once(invoke, folder, words, status, said):
+    files = folder / "brain.nc", folder / "net.nc"
+    found, out, err = invoke("compare", *files, "--variables", NAMES, *words.split())
+    assert (found, out) == (status, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("noise=0.1", ("noise", 0.1)),

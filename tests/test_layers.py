@@ -33,6 +33,7 @@ STOREYS = {
     "linked": 6,
     "simulate": 6,
     "score": 7,
+    "comparable": 8,
     "noise_match": 8,
     "compare": 8,
     "report": 9,

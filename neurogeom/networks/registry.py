@@ -7,6 +7,7 @@ from importlib import import_module
 from inspect import signature
 from typing import Any
 
+from .options import hint
 from .task import Task
 
 # name: (module, function, one line)
@@ -95,7 +96,7 @@ def make_task(name: str, **options: Any) -> Task:
     known = list(signature(make).parameters)
     for option in options:
         if option not in known:
-            raise ValueError(f"task {name!r} has no option {option!r}; choose from {known}")
+            raise ValueError(f"task {name!r} has no option {option!r}; {hint(option, known)}")
     task = make(**options)
     object.__setattr__(task, "made_by", (name, dict(options)))  # which no copy takes over
     return task
@@ -130,11 +131,7 @@ def wrong_task(task: Task) -> Task:
 
 
 def _maker(name: str) -> Callable[..., Task]:
-    if name not in TASKS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, TASKS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose from {list(TASKS)}"
-        raise ValueError(f"there is no task {name!r}; {hint}")
+    if not isinstance(name, str) or name not in TASKS:
+        raise ValueError(f"there is no task {name!r}; {hint(name, TASKS)}")
     module, function, _ = TASKS[name]
     return getattr(import_module(f"{__package__}.{module}"), function)
