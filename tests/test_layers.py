@@ -13,6 +13,7 @@ STOREYS = {
     "expressions": 2,
     "columns": 2,
     "activity": 3,
+    "checkpoints": 3,
     "canonical": 3,
     "frames": 3,
     "design": 3,

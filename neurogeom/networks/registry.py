@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from typing import Any
@@ -98,7 +97,9 @@ def make_task(name: str, **options: Any) -> Task:
     for option in options:
         if option not in known:
             raise ValueError(f"task {name!r} has no option {option!r}; {hint(option, known)}")
-    return replace(make(**options), made_by=(name, dict(options)))
+    task = make(**options)
+    object.__setattr__(task, "made_by", (name, dict(options)))  # which no copy takes over
+    return task
 
 
 def options_of(name: str) -> dict[str, Any]:
@@ -122,7 +123,8 @@ def wrong_task(task: Task) -> Task:
     """
     if task.made_by is None or task.wrong is None:
         raise ValueError(
-            f"task {task.name!r} names no wrong rule; leave that control out, or give a task"
+            f"task {task.name!r} names no wrong rule, or was changed after make_task made it; "
+            "leave that control out, or give a task"
         )
     name, options = task.made_by
     return make_task(name, **{**options, **task.wrong})

@@ -119,8 +119,9 @@ class Task:
         The period whose onset is time 0; that in which the answer is judged.
     passing : int
         First channels that go by a fixed encoder.
-    made_by : (name, options)
-        How `make_task` makes it again; `wrong` are the options of the same inputs with another
+    made_by : (name, options), or None
+        How `make_task` makes it again; a copy with other fields (``dataclasses.replace``) has
+        None: it is a task of your own. `wrong` are the options of the same inputs with another
         rule.
     """
 
@@ -141,7 +142,7 @@ class Task:
     align: str = ""
     decision: str = ""
     passing: int = 0
-    made_by: tuple[str, Mapping[str, Any]] | None = None
+    made_by: tuple[str, Mapping[str, Any]] | None = field(default=None, init=False)
     wrong: Mapping[str, Any] | None = field(default=None)
 
     def __post_init__(self):
