@@ -8,7 +8,6 @@ learn by the same loop.
 from __future__ import annotations
 
 import math
-import numbers
 import time
 import warnings
 from bisect import bisect
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import checkpoints
+from .options import is_number, is_whole
 from .tensors import lazy_safetensors, plain
 
 RATES = ("constant", "one_cycle")
@@ -238,17 +238,6 @@ def check(*, steps, lr, rate, optimizer, weight_decay, clip, every, keep) -> Non
         raise ValueError(f"rate={rate!r} is unknown; choose from {list(RATES)}")
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer={optimizer!r} is unknown; choose from {list(OPTIMIZERS)}")
-
-
-def is_number(value: Any) -> bool:
-    """Whether this is a finite number; True and False are none."""
-    known = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-    return known and math.isfinite(value)
-
-
-def is_whole(value: Any, least: int = 0) -> bool:
-    """Whether this is a whole number, `least` or more; 2.0, True and False are none."""
-    return isinstance(value, numbers.Integral) and is_number(value) and value >= least
 
 
 def _copy(into, values):

@@ -11,6 +11,7 @@ STOREYS = {
     "kernels": 1,
     "formulas": 2,
     "expressions": 2,
+    "options": 2,
     "columns": 2,
     "activity": 3,
     "checkpoints": 3,

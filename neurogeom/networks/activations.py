@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .options import hint
+from ..options import hint
 
 _PLAIN = ("relu", "tanh", "hardtanh", "leaky", "erf", "sigmoid", "softplus", "gelu", "linear")
 _WITH_NUMBER = {"clipped_relu": 1.0, "shifted_relu": 0.5}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..learn import lazy_torch
+from ..options import hint, number, one_of, shown, switch, whole
 from . import activations
-from .options import hint, number, one_of, shown, switch, whole
 
 KEY = 41  # of random streams
 INITS = ("torch", "normal")

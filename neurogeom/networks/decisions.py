@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .options import number, one_of, shown, whole
+from ..options import number, one_of, shown, whole
 from .task import Drive, Period, Target, Task
 
 COHERENCES = (0.0, 3.2, 6.4, 12.8, 25.6, 51.2)

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from .options import number, one_of, whole
+from ..options import number, one_of, whole
 from .task import LAWS, Drive, Period, Target, Task
 
 KEY = 44  # of random streams

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..options import number, whole
 from .evidence import normals
-from .options import number, whole
 from .task import Drive, Period, Target, Task, Trials, place
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import stimuli
-from .options import number, some_of, whole
+from ..options import number, some_of, whole
 from .task import Drive, Period, Target, Task
 
 LEVELS = {"shape": ("disc", "square"), "size": ("small", "large"), "place": ("left", "right")}

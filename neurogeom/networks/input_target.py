@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .options import number, whole
+from ..options import number, whole
 from .task import Drive, Period, Target, Task
 
 KEY = 46  # of random streams

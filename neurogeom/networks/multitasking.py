@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .options import number, one_of, switch, whole
+from ..options import number, one_of, switch, whole
 from .task import Drive, Period, Target, Task
 
 KEY = 45  # of random streams

@@ -7,7 +7,7 @@ from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from .options import hint
+from ..options import hint
 from .task import Task
 
 # name: (module, function, one line)

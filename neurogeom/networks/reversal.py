@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .options import number, one_of, some_of, whole
+from ..options import number, one_of, some_of, whole
 from .task import Drive, Period, Target, Task
 
 CONTEXTS, ACTIONS, OUTCOMES = ("one", "two"), ("hold", "release"), ("reward", "none")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .options import shown
+from ..options import shown
 from .task import Drive, Period, Task, Trials, place
 
 _LIKE = ("loss", "dt", "length")

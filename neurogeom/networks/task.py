@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .options import is_number, number, one_of, whole
+from ..options import is_number, number, one_of, whole
 
 Columns = Mapping[str, np.ndarray]
 LOSSES = ("bce", "ce", "mse")

@@ -14,6 +14,7 @@ import xarray as xr
 from .. import learn
 from .._version import __version__
 from ..activity import from_arrays
+from ..options import is_whole
 from ..tensors import by_number, damaged, load_tensors, part, save_tensors, tensor_files
 from . import architectures, registry, work
 from .architectures import generator
@@ -311,13 +312,13 @@ def load_trained(path: str | os.PathLike, *, task: Task | None = None) -> Traine
 def _check(notes, history):
     """Refuse notes that would only fail, or mislead, when the networks are used."""
     seeds, settings, (n_in, _, passing) = notes["seeds"], notes["settings"], notes["shape"]
-    if not isinstance(seeds, list) or not seeds or not all(map(learn.is_whole, seeds)):
+    if not isinstance(seeds, list) or not seeds or not all(map(is_whole, seeds)):
         raise ValueError(f"seeds {seeds!r} are no whole numbers")
     if settings["seeds"] != seeds or settings["task"] != notes["task"]:
         raise ValueError("its settings are of other networks")
     if not isinstance(settings["network"]["name"], str):
         raise ValueError("its settings do not name the network")
-    if not all(map(learn.is_whole, notes["shape"])) or passing > n_in:
+    if not all(map(is_whole, notes["shape"])) or passing > n_in:
         raise ValueError(f"shape {notes['shape']} is not inputs, outputs and those passing")
     if history["accuracy"].dims != ("net", "step") or history.sizes["net"] != len(seeds):
         raise ValueError(f"its history is not one of {len(seeds)} nets")

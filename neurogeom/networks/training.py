@@ -10,6 +10,7 @@ import xarray as xr
 
 from .. import learn
 from .._version import __version__
+from ..options import is_number, is_whole
 from ..tensors import plain
 from . import own, work
 from .architectures import Architecture, architecture, generator
@@ -167,9 +168,9 @@ def train(
 
 def _seeds(given):
     """One seed a net: those asked for, or the first so many."""
-    seeds = list(range(given)) if learn.is_whole(given) else given
+    seeds = list(range(given)) if is_whole(given) else given
     each = list(seeds) if np.ndim(seeds) == 1 else []
-    if not each or not all(map(learn.is_whole, each)) or len(set(each)) < len(each):
+    if not each or not all(map(is_whole, each)) or len(set(each)) < len(each):
         raise ValueError(
             f"seeds={given!r}: ask for so many nets, 1 or more, or name their seeds, whole numbers "
             "from 0, each another"
@@ -185,14 +186,14 @@ def _check(task, batch, schedule, samples, shuffled, until):
     if schedule != "together" and task.loss == "ce":
         raise ValueError(f"outputs of task {task.name!r} are classes of one answer, so that they "
                          "are taught together; leave schedule out")  # fmt: skip
-    if not learn.is_whole(batch, 1):
+    if not is_whole(batch, 1):
         raise ValueError(f"batch={batch!r}: ask for 1 trial or more, a whole number")
-    if samples is not None and not learn.is_whole(samples, batch):
+    if samples is not None and not is_whole(samples, batch):
         raise ValueError(f"samples={samples!r} is less than a batch of {batch}, or no whole "
                          "number; ask for more")  # fmt: skip
     if not isinstance(shuffled, bool | np.bool_):
         raise ValueError(f"shuffled={shuffled!r}: give True or False")
-    if until is not None and not (learn.is_number(until) and 0 <= until <= 1):
+    if until is not None and not (is_number(until) and 0 <= until <= 1):
         raise ValueError(f"until={until!r}: give an accuracy from 0 to 1, or None")
 
 

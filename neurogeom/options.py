@@ -18,7 +18,13 @@ _LONGEST = 60  # characters of a value in a sentence
 
 def is_number(value: Any) -> bool:
     """Whether this is a finite number; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and -inf < value < inf
+    known = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    return bool(known and -inf < value < inf)
+
+
+def is_whole(value: Any, least: int = 0) -> bool:
+    """Whether this is a whole number, `least` or more; 2.0, True and False are none."""
+    return isinstance(value, Integral) and is_number(value) and value >= least
 
 
 def number(
@@ -63,7 +69,7 @@ def whole(least: int, **options: Any) -> None:
     ValueError: steps=2.5 is not possible; give a whole number of 1 or more
     """
     for name, value in options.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        if not is_whole(value, least):
             raise ValueError(
                 f"{name}={shown(value)} is not possible; give a whole number of {least} or more"
             )
