@@ -188,12 +188,17 @@ def _centred(gram, weight):
 
 
 def _response(penalty, count, eigenvalues, kappa):
-    """The root V of V = tr S / (penalty + count kappa / (1 + kappa V) S), by bisection."""
-    low, high = np.zeros(len(count)), eigenvalues.sum() / penalty
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        slope = count * kappa / (1.0 + kappa * middle)
-        found = eigenvalues / (penalty[:, None] + slope[:, None] * eigenvalues)
-        above = found.sum(axis=1) > middle
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return 0.5 * (low + high)
+    """The root V of V = tr S / (penalty + count kappa / (1 + kappa V) S).
+
+    The right side is concave in V: Newton's method comes down to the root from above.
+    """
+    V = eigenvalues.sum() / penalty
+    for _ in range(MOST_STEPS):
+        shrunk = 1.0 / (1.0 + kappa * V)
+        ratio = eigenvalues / (penalty[:, None] + (count * kappa * shrunk)[:, None] * eigenvalues)
+        steep = count * (kappa * shrunk) ** 2 * (ratio**2).sum(axis=1)
+        new = V - (V - ratio.sum(axis=1)) / (1.0 - steep)
+        if np.allclose(new, V, rtol=1e-14, atol=0.0):
+            break
+        V = new
+    return new
