@@ -39,10 +39,11 @@ def simulate(geometry: str, out: Path, overwrite: bool, **given: Any) -> None:
 
 
 def _truths(attrs: dict) -> str:
-    """Both truths, one line a variable; shattering last."""
+    """All truths, one line a variable; shattering last."""
     from neurogeom.report.table import aligned
 
-    known = {"population": attrs["truth_population"], "at n": attrs["truth_at_n"]}
+    known = {"population": attrs["truth_population"], "expected at n": attrs["truth_expected"],
+             "at n": attrs["truth_at_n"]}  # fmt: skip
     known = {name: truth for name, truth in known.items() if truth}
     columns = {"decoding": "decoding", "CCGP": "ccgp_matched", "PS": "parallelism"}
     lines = [["truth", "variable", *columns, "SD"]]

@@ -15,6 +15,7 @@ from .worlds import GEOMETRIES, World, baseline_counts, place
 __all__ = ["simulate"]
 
 MAX_VARIABLES = 6
+MOST_CONDITIONS = 16  # for what is expected of few trials: pairs to hold out grow with their square
 
 
 def simulate(
@@ -80,8 +81,9 @@ def simulate(
     apart : bool
         Every neuron was recorded on trials of its own; NaN on those of the others.
     n_truth : int, optional
-        Fresh recordings of the same centroids for ``truth_at_n``; 0 switches it off. By default 20
-        if there are at most 400 trials and 400 neurons and at least 5 trials a condition, else 0.
+        Fresh recordings of the same centroids for ``truth_at_n``. By default 20 if there are at
+        most 400 trials and 400 neurons and at least 5 trials a condition, else none. 0 switches it
+        and ``truth_expected`` off.
     seed : int
 
     Returns
@@ -93,6 +95,10 @@ def simulate(
       linear discriminant, in closed form: ``decoding``, ``ccgp_matched``, ``ccgp_any`` and
       ``parallelism`` for each variable, ``shattering``, ``participation_ratio``. For Poisson noise
       an approximation: its variance follows the mean, the formula takes the average condition;
+    - ``truth_expected``: what the measures with their defaults are expected to score with this many
+      trials (three quarters of them train a decoder; CCGP trains on all), also in closed form.
+      None where sessions or neurons were recorded apart, whose trials are drawn with replacement,
+      and for more than 16 conditions;
     - ``truth_at_n``: the same but the last, as the measures with their defaults (and 4 resamples)
       score ``n_truth`` fresh recordings of this size: the mean over those in which the estimate is
       defined (``n_defined``), and its ``standard_error``. None if switched off.
@@ -138,12 +144,14 @@ def simulate(
         centroids, baseline, own, noise_correlation, names, n_trials, apart, tuple(window)
     )
     x = _record(world, recorded)
+    wanted = n_truth != 0
     if n_truth is None:
         small = x[0].sizes["trial"] <= 400 and n_neurons <= 400 and n_trials >= 5
         n_truth = 20 if small else 0
     truths = {
         "simulation": settings,
         "truth_population": _truth_population(world, x),
+        "truth_expected": _truth_expected(world, x) if wanted else None,
         "truth_at_n": _truth_at_n(world, fresh, n_truth),
     }
     for session in x:
@@ -229,25 +237,43 @@ def _session(world, i, rng):
 
 def _truth_population(world, x):
     """Closed forms for infinitely many trials of these neurons."""
-    design = conditions(x[:1], list(world.variables))
     means, noise_sd = world.decorrelated()
     options = {"noise_sd": noise_sd, "readout": "lda"}
+    truth = _closed_forms(world, x, means, options, options)
+    truth["participation_ratio"] = float(participation_ratio.naive(means))
+    return {**truth, "readout": "lda", "n_neurons": int(means.shape[1])}
+
+
+def _truth_expected(world, x):
+    """Closed forms for as many trials as there are, of the readout that is the default."""
+    together = len(world.own) == 1 and not world.apart
+    if not together or world.n_trials < 2 or len(world.centroids) > MOST_CONDITIONS:
+        return None
+    common = {"noise_covariance": world.covariance(), "readout": "svm", "scale": True}
+    split = common | {"n_trials": world.n_trials - world.n_trials // 4}
+    whole = common | {"n_trials": world.n_trials}
+    truth = _closed_forms(world, x, world.standardised, split, whole)
+    return {**truth, "readout": "svm", "n_trials": int(world.n_trials)}
+
+
+def _closed_forms(world, x, means, split, whole):
+    """{measure: {variable: value}}; options of decoding, and of CCGP."""
+    design = conditions(x[:1], list(world.variables))
     _, sides, _ = balanced_dichotomies(design, max_dichotomies=1000, seed=0)
     truth = {"decoding": {}, "ccgp_matched": {}, "ccgp_any": {}, "parallelism": {}}
     for target in design.targets():
         side = target.sides[0].side
         every = [(a, b) for a in np.flatnonzero(side > 0) for b in np.flatnonzero(side < 0)]
         found = {
-            "decoding": expected.accuracy(means, side, **options),
-            "ccgp_matched": expected.ccgp(means, side, target.grid, **options),
-            "ccgp_any": expected.ccgp(means, side, every, **options),
+            "decoding": expected.accuracy(means, side, **split),
+            "ccgp_matched": expected.ccgp(means, side, target.grid, **whole),
+            "ccgp_any": expected.ccgp(means, side, every, **whole),
             "parallelism": parallelism.naive(means, target.grid),
         }
         for measure, value in found.items():
             truth[measure][target.name] = float(value)
-    truth["shattering"] = float(expected.shattering(means, sides, **options))
-    truth["participation_ratio"] = float(participation_ratio.naive(means))
-    return {**truth, "readout": "lda", "n_neurons": int(means.shape[1])}
+    truth["shattering"] = float(expected.shattering(means, sides, **split))
+    return truth
 
 
 def _truth_at_n(world, seed, n_truth):

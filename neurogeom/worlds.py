@@ -86,6 +86,14 @@ class World:
         return means, np.sqrt(variance)
 
 
+    def covariance(self):
+        """Of the noise of all neurons, (neuron, neuron); sessions have noise of their own."""
+        found = np.eye(self.centroids.shape[1])
+        for own in self.own:
+            found[np.ix_(own, own)] += self.correlation * (1 - np.eye(own.size))
+        return found
+
+
 def place(geometry, separation, n_variables, n_neurons, rng):
     """Condition means (condition, neuron) in noise sd."""
     levels = geometries.crossed_levels(n_variables)

@@ -161,8 +161,9 @@ def test_silent_population_is_at_chance():
         ({"side": np.ones(8)}, "lacks one of the two sides; train on conditions of both"),
         ({"side": np.ones(4)}, "side names 4 conditions, means have 8"),
         ({"noise_sd": 0.0}, "noise_sd has a value of 0; every neuron needs some noise"),
-        ({"readout": "svm"}, "readout='svm' is unknown here; choose from"),
-        ({"readout": "lda", "n_trials": 5}, "n_trials has a formula for readout='nearest_mean'"),
+        ({"readout": "tree"}, "readout='tree' is unknown here; choose from"),
+        ({"noise_covariance": np.eye(4)}, "shape .4, 4.; pass a symmetric one of 5 neurons"),
+        ({"noise_covariance": np.ones((5, 5))}, "eigenvalue of .*; every direction needs noise"),
         ({"n_trials": 0}, "n_trials=0 leaves no training; pass 1 or more"),
     ],
 )

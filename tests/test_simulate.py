@@ -153,6 +153,40 @@ def test_truth_at_n_is_the_mean_of_defined_estimates_with_its_standard_error(mon
     assert truth["n_defined"]["decoding"] == {"a": 3, "b": 2}
 
 
+ASYMPTOTIC = 0.01  # of accuracy, at 25 neurons
+
+
+@pytest.mark.parametrize(
+    ("geometry", "options"),
+    [
+        ("cube", {"noise_correlation": 0.3}),
+        ("planes", {}),
+        ("cube_nonlinear", {"noise": "poisson"}),
+    ],
+)
+def test_what_is_expected_of_few_trials_is_what_fresh_recordings_score(geometry, options):
+    sizes = {"separation": 2.5, "n_neurons": 25, "n_trials": 8, "n_truth": 12}
+    x = simulate(geometry, **sizes, **options)
+    expected, at_n = x.attrs["truth_expected"], x.attrs["truth_at_n"]
+    for measure in MEASURES[:3]:
+        for name in "abc":
+            error = at_n["standard_error"][measure][name]
+            found = at_n[measure][name] - expected[measure][name]
+            assert abs(found) < 4 * error + ASYMPTOTIC  # nine numbers, 12 recordings
+    error = at_n["standard_error"]["shattering"]
+    assert abs(at_n["shattering"] - expected["shattering"]) < 4 * error + ASYMPTOTIC
+    population = x.attrs["truth_population"]["shattering"]
+    assert population - expected["shattering"] > 4 * error + ASYMPTOTIC
+
+
+def test_what_is_expected_is_not_said_of_trials_that_are_drawn_with_replacement():
+    assert ng.simulate("cube", n_trials=60).attrs["truth_expected"] is not None
+    for options in ({"n_truth": 0}, {"apart": True, "n_truth": 2}, {"n_sessions": 2}):
+        found = ng.simulate("cube", n_neurons=6, n_trials=6, **options)
+        first = found[0] if isinstance(found, list) else found
+        assert first.attrs["truth_expected"] is None
+
+
 def test_few_trials_score_below_the_population(with_truth):
     population, at_n = (with_truth.attrs[k] for k in ("truth_population", "truth_at_n"))
     for measure in ("decoding", "ccgp_matched"):
