@@ -28,7 +28,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .richness import SingleNeuron, factors, velocity
+from .imbalance import halves
+from .richness import SingleNeuron, velocity
 
 __all__ = ["ImplicitBias", "deep_implicit_bias", "implicit_bias"]
 
@@ -82,7 +83,7 @@ def implicit_bias(inputs, outputs, beta0, delta, *, eta_a=1.0, eta_w=1.0) -> Imp
     --------
     Few inputs, downstream: the direction of the start is kept as far as the data allow.
 
-    >>> x, y, start = [[0.5, 1.0]], [1.1], [0.5, 0.1]
+    >>> x, y, start = [[0.5, 1.0]], [1.1], [0.4, 0.05]
     >>> for delta in (-4.0, 0.0, 4.0):
     ...     print(implicit_bias(x, y, start, delta).beta.round(3).tolist())
     [1.551, 0.324]
@@ -98,10 +99,11 @@ def implicit_bias(inputs, outputs, beta0, delta, *, eta_a=1.0, eta_w=1.0) -> Imp
     neuron = SingleNeuron.from_delta(delta, beta0, beta0, eta_a=eta_a, eta_w=eta_w)
     fit, outside = _split(x, y, neuron.w0)
     ra, rw = np.sqrt(eta_a), np.sqrt(eta_w)
-    readout, _ = factors(delta + (ra * _norm(outside)) ** 2, ra * rw * _norm(fit))
-    along = readout / rw * outside
+    square, _ = halves(delta + (ra * _norm(outside)) ** 2, ra * rw * _norm(fit))
+    along = np.sqrt(square) / rw * outside
     sign, why = 1.0, ""
-    if delta <= 0 and fit.any():  # above 0 the readout cannot vanish
+    held = _norm(outside) > NEAR * _norm(neuron.w0)
+    if fit.any() and (delta < 0 or (delta == 0 and not held)):  # else the readout cannot vanish
         second = x.T @ x
         pull = second @ fit / _norm(second @ fit)
         start = np.append(neuron.a0, neuron.w0)
@@ -150,7 +152,7 @@ def deep_implicit_bias(inputs, outputs, beta0, n_hidden) -> ImplicitBias:
 
     Examples
     --------
-    >>> x, y, start = [[0.5, 1.0]], [1.1], [0.5, 0.1]
+    >>> x, y, start = [[0.5, 1.0]], [1.1], [0.4, 0.05]
     >>> deep_implicit_bias(x, y, start, 1).beta.round(3).tolist()
     [0.943, 0.629]
     >>> deep_implicit_bias(x, y, start, 3).beta.round(3).tolist()
@@ -164,11 +166,12 @@ def deep_implicit_bias(inputs, outputs, beta0, n_hidden) -> ImplicitBias:
             "beta0 is 0, where all gradients of a deep network vanish; start elsewhere"
         )
     power = n_hidden / (n_hidden + 1)
-    fit, outside = _split(x, y, beta0 / _norm(beta0) ** power)
+    w0 = beta0 / _norm(beta0) ** power
+    fit, outside = _split(x, y, w0)
     v = _size_of_a_layer(_norm(outside), _norm(fit), n_hidden)
     minimiser = fit + v ** (n_hidden / 2) * outside
     end = beta0
-    if fit.any():
+    if fit.any() and _norm(outside) <= NEAR * _norm(w0):  # else no layer can vanish
         second = x.T @ x
 
         def flow(_, beta):
@@ -191,18 +194,20 @@ def _below_the_loss_of_0(flow, function, far, start, second, fit):
 
     least = NEAR * _norm(start) if far(start) > NEAR * _norm(start) else 0.0
     solver = LSODA(flow, 0.0, start, np.inf, rtol=1e-11, atol=1e-14 * np.abs(start).max())
-    for _ in range(N_STEPS):
-        beta = function(solver.y)
-        if beta @ second @ (beta - 2 * fit) < -1e-9 * (fit @ second @ fit):
-            return solver.y
-        if solver.status != "running" or far(solver.y) < least:
-            return None
-        solver.step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of steps that fail: the state is not told then
+        for _ in range(N_STEPS):
+            beta = function(solver.y)
+            if beta @ second @ (beta - 2 * fit) < -1e-9 * (fit @ second @ fit):
+                return solver.y
+            if solver.status != "running" or far(solver.y) < least:
+                return None
+            solver.step()
     return None
 
 
 def _size_of_a_layer(k, c, n):
-    """The root v of v^(n + 1) - k^2 v^n = c^2, by Newton's method from above, where it is convex."""
+    """The root v of v^(n + 1) - k^2 v^n = c^2, by Newton's method from above (it is convex)."""
     rest = c ** (2 / (n + 1))
     top = k**2 + rest
     if top == 0:

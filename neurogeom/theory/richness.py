@@ -27,7 +27,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["SingleNeuron", "delta_of_scale", "scale_of_delta"]
+from .imbalance import halves
+
+__all__ = ["SingleNeuron"]
 
 
 class _Branches(NamedTuple):
@@ -139,7 +141,7 @@ class SingleNeuron:
                 "beta0 is 0 where delta is below 0: the direction of the weights is open; pass a0 "
                 "and w0"
             )
-        readout, weights = factors(delta, np.sqrt(eta_a * eta_w) * length)
+        readout, weights = np.sqrt(halves(delta, np.sqrt(eta_a * eta_w) * length))
         unit = beta0 / np.where(length > 0, length, 1.0)[..., None]
         w0 = (weights / np.sqrt(eta_a))[..., None] * unit
         return cls(readout / np.sqrt(eta_w), w0, target, eta_a=eta_a, eta_w=eta_w)
@@ -211,9 +213,10 @@ class SingleNeuron:
         return a * length, _over(along, np.where(target > 0, length, 0.0), np.nan)
 
     def preconditioner(self, t) -> np.ndarray:
-        r"""The matrix :math:`M = \eta_w a^2 I + \eta_a w w^\top` of :math:`\dot\beta =
-        -M X^\top\rho`, (..., time, input, input); the tangent kernel is :math:`X M X^\top`.
-        """  # noqa: D205
+        r"""What bends the gradient, :math:`M = \eta_w a^2 I + \eta_a w w^\top`, (..., time, d, d).
+
+        :math:`\dot\beta = -M X^\top\rho`, and :math:`X M X^\top` is the tangent kernel.
+        """
         a, w = self.solve(t)
         eta_a, eta_w = self._rates_over(t)
         outer = eta_a[..., None, None] * w[..., :, None] * w[..., None, :]
@@ -318,13 +321,11 @@ class SingleNeuron:
         """
         delta, s = self.delta, self._rate * self._target_norm
         a, u = np.sqrt(self.eta_w) * self.a0, np.sqrt(self.eta_a) * self._projection
-        d = np.hypot(delta, 2 * s)
-        large = d + np.abs(delta)
+        d, up = np.hypot(delta, 2 * s), delta >= 0
+        p, m = 2 * np.asarray(halves(delta, s))
+        large = np.maximum(p, m)
         r = _over(2 * s, large, 0.0)
         half, share = _over(large / 2, d, 1.0), _over(s, d, 0.0)
-        small = 2 * s * r
-        up = delta >= 0
-        p, m = np.where(up, large, small), np.where(up, small, large)
         plus = np.where(up, a + r * u, u + r * a)
         minus = np.where(up, u - r * a, a - r * u)
         a_plus, u_plus = np.where(up, half, share) * plus, np.where(up, share, half) * plus
@@ -338,57 +339,6 @@ class SingleNeuron:
 
 
 _FIELDS = ("a0", "w0", "target", "eta_a", "eta_w")
-
-
-def factors(delta, size):
-    r"""Sizes of the two layers whose product has a size and whose squares differ by delta.
-
-    :math:`\sqrt{(\sqrt{\delta^2 + 4 r^2} \pm \delta) / 2}`, readout and weights in units with both
-    rates 1, without the cancellation of the smaller one.
-
-    Examples
-    --------
-    >>> [float(x) for x in factors(-3.0, 2.0)]
-    [1.0, 2.0]
-    """
-    large = np.sqrt((np.hypot(delta, 2 * size) + np.abs(delta)) / 2)
-    small = _over(size, large, 0.0)
-    up = np.asarray(delta) >= 0
-    return np.where(up, large, small), np.where(up, small, large)
-
-
-def delta_of_scale(tau, alpha):
-    r"""The imbalance of weights of norm :math:`\tau / \alpha` and readouts :math:`\pm\alpha\tau`.
-
-    :math:`\delta = \tau^2 (\alpha^2 - \alpha^{-2})` at equal rates: tau is the overall scale,
-    alpha > 1 upstream. Figure 1 of the paper; its code calls the inverse alpha.
-
-    Examples
-    --------
-    >>> float(delta_of_scale(2.0, 1.0)), float(delta_of_scale(2.0, np.sqrt(2.0)).round(12))
-    (0.0, 6.0)
-    """
-    tau, alpha = np.asarray(tau, dtype=float), np.asarray(alpha, dtype=float)
-    if not ((tau > 0).all() and (alpha > 0).all()):
-        raise ValueError("tau or alpha is not above 0; pass scales")
-    return tau**2 * (alpha - 1 / alpha) * (alpha + 1 / alpha)
-
-
-def scale_of_delta(tau, delta):
-    r"""The relative scale alpha that gives this imbalance at overall scale tau: the way back.
-
-    :math:`\alpha^2 = (x + \sqrt{x^2 + 4}) / 2` with :math:`x = \delta / \tau^2`.
-
-    Examples
-    --------
-    >>> float(scale_of_delta(2.0, delta_of_scale(2.0, 0.3)).round(12))
-    0.3
-    """
-    tau, delta = np.asarray(tau, dtype=float), np.asarray(delta, dtype=float)
-    if not (tau > 0).all():
-        raise ValueError("tau is not above 0; pass an overall scale")
-    readout, weights = factors(delta / tau**2, 1.0)
-    return np.where(delta >= 0, readout, 1 / weights)
 
 
 def velocity(_, state, second, target, eta_a, eta_w):
