@@ -1,6 +1,7 @@
 """Where gradient flow ends on few data, and what it says when the theorem does not speak of it."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def crossing(seed, n=2, d=5):
     """A start against the data."""
     x, y, beta0 = problem(seed, n, d)
     fit = np.linalg.pinv(x) @ y
-    return x, y, 0.2 * beta0 - 0.7 * fit / np.linalg.norm(fit)
+    return x, y, 0.5 * beta0 - 0.7 * fit / np.linalg.norm(fit)
 
 
 def end_of_flow(x, y, beta0, delta, t=2000.0, **rates):
@@ -247,7 +248,7 @@ def deep_end(x, y, direction, size, n_hidden, t=3000.0, seed=0):
     units = rng.standard_normal((n_hidden, 2))
     units /= np.linalg.norm(units, axis=1)[:, None]
     chain = [direction / np.linalg.norm(direction), *units]
-    layers = [size * np.outer(b, a) for a, b in zip(chain, chain[1:], strict=False)]
+    layers = [size * np.outer(b, a) for a, b in pairwise(chain)]
     layers.append(size * chain[-1][None])
     shapes = [w.shape for w in layers]
     cuts = np.cumsum([w.size for w in layers])[:-1]

@@ -1,4 +1,4 @@
-"""Wide linear and piecewise linear networks: what is kept, how units move, which modes are learnt."""
+"""Wide linear and piecewise linear networks: what is kept, how units move, what is learnt when."""
 
 import warnings
 
@@ -182,22 +182,23 @@ def test_functions_that_do_not_settle_their_network_are_refused(beta, delta, n_h
 @pytest.mark.parametrize(
     ("delta", "hidden", "n_in", "n_out", "lazy"),
     [
-        (30.0, 1, 3, 1, True),  # fewer outputs than inputs: lazy upstream
-        (-30.0, 1, 3, 1, False),
-        (-30.0, 1, 1, 3, True),  # fewer inputs: lazy downstream
-        (30.0, 1, 1, 3, False),
-        (30.0, 3, 3, 3, True),
-        (-30.0, 3, 3, 3, True),
+        (20.0, 1, 3, 1, True),  # fewer outputs than inputs: lazy upstream
+        (-20.0, 1, 3, 1, False),
+        (-20.0, 1, 1, 3, True),  # fewer inputs: lazy downstream
+        (20.0, 1, 1, 3, False),
+        (20.0, 3, 3, 3, True),
+        (-20.0, 3, 3, 3, True),
         (0.0, 3, 3, 3, False),
     ],
 )
 def test_widths_and_sign_decide_which_networks_are_lazy(delta, hidden, n_in, n_out, lazy):
     a, w = isotropic(delta, hidden, n_in, n_out)
-    beta = w.T @ a
-    a, w = (a, 0.3 * w / np.linalg.norm(beta)) if delta > 0 else (0.3 * a / np.linalg.norm(beta), w)
+    small = 0.1 / np.linalg.norm(w.T @ a)  # the function at the start; delta moves by 1 % at most
+    in_a, in_w = {1: (1, small), -1: (small, 1), 0: (small**0.5, small**0.5)}[np.sign(delta)]
+    a, w = in_a * a, in_w * w
     target = np.random.default_rng(5).standard_normal((n_in, n_out))
-    a1, w1 = flow_of(a, w, np.eye(n_in), target, 100.0)
-    np.testing.assert_allclose(w1.T @ a1, target, atol=1e-3)
+    a1, w1 = flow_of(a, w, np.eye(n_in), target, 50.0)
+    assert np.linalg.norm(w1.T @ a1 - target) < 0.1 * np.linalg.norm(target)
 
     def kernel(a, w):
         return np.kron(a.T @ a, np.eye(n_in)) + np.kron(np.eye(n_out), w.T @ w)
@@ -240,7 +241,7 @@ def test_modes_of_0_wait_when_balanced_and_start_at_once_otherwise():
         warnings.simplefilter("error")
         found = mode_dynamics([0.0, 1e6], 0.0, 1.0, [0.0, 1e-3, -1e-3, 1e4, -1e4])
     np.testing.assert_allclose(found[:, 1], [0, 1, 1, 1, 1], atol=1e-12)
-    assert not found[:, 0].any()
+    assert np.abs(found[:, 0]).max() < 1e-15
 
 
 def test_large_imbalance_is_exponential_and_none_is_sigmoidal():

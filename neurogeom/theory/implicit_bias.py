@@ -87,7 +87,7 @@ def implicit_bias(inputs, outputs, beta0, delta, *, eta_a=1.0, eta_w=1.0) -> Imp
     >>> for delta in (-4.0, 0.0, 4.0):
     ...     print(implicit_bias(x, y, start, delta).beta.round(3).tolist())
     [1.551, 0.324]
-    [0.943, 0.629]
+    [0.943, 0.628]
     [0.748, 0.726]
     """
     x, y, beta0 = _problem(inputs, outputs, beta0)
@@ -154,9 +154,9 @@ def deep_implicit_bias(inputs, outputs, beta0, n_hidden) -> ImplicitBias:
     --------
     >>> x, y, start = [[0.5, 1.0]], [1.1], [0.4, 0.05]
     >>> deep_implicit_bias(x, y, start, 1).beta.round(3).tolist()
-    [0.943, 0.629]
+    [0.943, 0.628]
     >>> deep_implicit_bias(x, y, start, 3).beta.round(3).tolist()
-    [1.213, 0.493]
+    [1.146, 0.527]
     """
     x, y, beta0 = _problem(inputs, outputs, beta0)
     if n_hidden != int(n_hidden) or n_hidden < 1:
