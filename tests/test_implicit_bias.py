@@ -186,6 +186,8 @@ def test_upstream_no_start_crosses_0():
     [
         lambda: implicit_bias([[1.0, 0.0]], [1.0], [-1.0, 0.0], 0.0),
         lambda: implicit_bias([[1.0, 0.0]], [1.5], [-1.0, 1.0], -1.0),  # a = 1, w = (-1, 1)
+        lambda: implicit_bias([[0.6, 0.8]], [1.5], [-1.4, -0.2], -1.0),  # the same, turned
+        lambda: implicit_bias([[0.6, 0.8]], [1.5], [-0.6, -0.8], 0.0),
         lambda: deep_implicit_bias([[1.0, 0.0]], [1.0], [-1.0, 0.0], 1),
         lambda: deep_implicit_bias([[1.0, 0.0]], [1.0], [-1.0, 0.0], 3),
     ],
@@ -195,6 +197,29 @@ def test_a_flow_that_meets_the_saddle_has_no_limit_that_is_told(call):
         found = call()
     assert np.isnan(found.beta).all()
     assert not found.holds
+
+
+def test_beside_the_separatrix_the_sign_is_right_or_is_not_told():
+    """Two orthogonal inputs: a and the weights in their plane are a whitened problem."""
+    rng = np.random.default_rng(0)
+    told = []
+    for eps in np.repeat([1e-10, 1e-6, -1e-6, 1e-3, -1e-3, 0.1, -0.1], 6):
+        turn, target = np.linalg.qr(rng.standard_normal((4, 4)))[0], rng.standard_normal(2)
+        a, delta, s = rng.uniform(0.5, 2), -rng.uniform(0.1, 5), np.linalg.norm(target)
+        u = -a * 2 * s / (np.hypot(delta, 2 * s) - delta) * (1 + eps)  # eps = 0: to the saddle
+        across = np.array([-target[1], target[0]]) / s * np.sqrt(a**2 - u**2 - delta)
+        w = turn[:2].T @ (u * target / s + across) + rng.standard_normal() * turn[2]
+        x = 1.5 * turn[:2]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = implicit_bias(x, 1.5 * target, a * w, a**2 - w @ w)
+        told.append(not np.isnan(found.beta).any())
+        if told[-1]:
+            assert found.holds == (eps < 0)
+        else:
+            assert abs(eps) < 1e-3
+    assert not any(told[:6])
+    assert sum(told) >= 24
 
 
 def test_data_that_nothing_fits_are_told_and_the_limit_is_a_least_squares_fit():
@@ -207,6 +232,9 @@ def test_data_that_nothing_fits_are_told_and_the_limit_is_a_least_squares_fit():
     with pytest.warns(UserWarning, match="no function interpolates"):
         found = implicit_bias(twice, [1.0, 1.2], START, -2.0)
     np.testing.assert_allclose(found.beta, ROWS[1, 1:], atol=1e-6)  # the mean of both is 1.1
+    with pytest.warns(UserWarning, match="no function interpolates"):
+        found = implicit_bias(0 * ROW, ANSWER, START, -2.0)
+    np.testing.assert_allclose(found.beta, START, atol=1e-12)  # nothing moves
 
 
 def test_outputs_of_0_leave_what_no_input_reaches():

@@ -388,6 +388,17 @@ def test_many_trajectories_are_each_alone_in_their_order():
                 assert alone.kernel_distance(0.0, time) == many.kernel_distance(0.0, t)[i, j, k]
 
 
+def test_a_neuron_stays_what_it_was_when_the_arrays_given_change():
+    w0 = np.array([1.0, 2.0])
+    neuron = SingleNeuron(1.0, w0, [0.0, 1.0])
+    before = neuron.beta(1.0)
+    w0[:] = 0
+    np.testing.assert_array_equal(neuron.beta(1.0), before)
+    with pytest.raises(ValueError, match="read-only"):
+        neuron.w0[0] = 3.0
+    assert SingleNeuron(np.empty(0), [1.0, 2.0], [0.0, 1.0]).solve([1.0])[1].shape == (0, 1, 2)
+
+
 def test_inputs_that_are_not_whitened_take_another_path_to_the_same_end():
     rng = np.random.default_rng(0)
     neuron, x = random_neuron(1.0, rng, 3), rng.standard_normal((10, 3))

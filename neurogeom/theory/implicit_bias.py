@@ -36,14 +36,14 @@ __all__ = ["ImplicitBias", "deep_implicit_bias", "implicit_bias"]
 TURNED = "the readout turned its sign, so that beta crossed 0"
 SADDLE = "the flow comes so near to the saddle beta = 0 that rounding decides where it goes"
 MISFIT = "no function interpolates, and the flow ends at a least-squares fit"
-NEAR = 1e-6  # of the size of the first layer at the start
+NEAR = 1e-6  # to the saddle, in sizes of the layers at the start; steps are right to 1e-11
 N_STEPS = 20_000
 
 
 class ImplicitBias(NamedTuple):
     """Where gradient flow ends, and whether the theorem says so.
 
-    beta : (input,), the limit; NaN where the flow meets the saddle beta = 0, where it rests
+    beta : (input,), the limit; NaN where the flow starts at or meets the saddle beta = 0
     minimiser : (input,), that of the theorem, equal to beta where its hypotheses hold
     holds : whether they do
     why : which of them does not, in words; "" where all do
@@ -114,7 +114,8 @@ def implicit_bias(inputs, outputs, beta0, delta, *, eta_a=1.0, eta_w=1.0) -> Imp
         def far(state):  # of the saddle a = 0, w'X'y = 0
             return np.hypot(rw * state[0], ra * (state[1:] @ pull))
 
-        end = _below_the_loss_of_0(flow, lambda z: z[0] * z[1:], far, start, second, fit)
+        least = NEAR * np.hypot(rw * neuron.a0, ra * _norm(neuron.w0))
+        end = _below_the_loss_of_0(flow, lambda z: z[0] * z[1:], far, least, start, second, fit)
         sign = 1.0 if end is None else np.sign(end[0])
         why = SADDLE if end is None else TURNED if sign < 0 else ""
     beta = np.full_like(fit, np.nan) if why == SADDLE else fit + sign * along
@@ -180,19 +181,22 @@ def deep_implicit_bias(inputs, outputs, beta0, n_hidden) -> ImplicitBias:
             unit = beta / length if length > 0 else beta
             return -(length ** (2 * power)) * (pull + n_hidden * unit * (unit @ pull))
 
-        def far(beta):
+        def far(beta):  # as a layer is
             return _norm(beta) ** (1 - power)
 
-        end = _below_the_loss_of_0(flow, lambda z: z, far, beta0, second, fit)
+        least = NEAR * far(beta0)
+        end = _below_the_loss_of_0(flow, lambda z: z, far, least, beta0, second, fit)
     beta = minimiser if end is not None else np.full_like(fit, np.nan)
     return _result(beta, minimiser, SADDLE if end is None else "", x @ fit - y, y)
 
 
-def _below_the_loss_of_0(flow, function, far, start, second, fit):
-    """The state when the loss is below that of beta = 0; None where the flow meets the saddle."""
+def _below_the_loss_of_0(flow, function, far, least, start, second, fit):
+    """The state when the loss is below that of beta = 0; None where the flow meets the saddle.
+
+    flow : of the state; function : its beta; far : its distance from the saddle, not below least
+    """
     from scipy.integrate import LSODA
 
-    least = NEAR * _norm(start) if far(start) > NEAR * _norm(start) else 0.0
     solver = LSODA(flow, 0.0, start, np.inf, rtol=1e-11, atol=1e-14 * np.abs(start).max())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of steps that fail: the state is not told then

@@ -85,7 +85,7 @@ class SingleNeuron:
     eta_w: np.ndarray = field(default=1.0, kw_only=True)
 
     def __post_init__(self):
-        values = {name: np.asarray(getattr(self, name), dtype=float) for name in _FIELDS}
+        values = {name: np.array(getattr(self, name), dtype=float) for name in _FIELDS}
         for name, value in values.items():
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} is not finite; drop the trajectories where it is not")
@@ -156,7 +156,7 @@ class SingleNeuron:
         r"""The imbalance against the scale of the target, (...), from -1 to 1.
 
         :math:`\delta / \sqrt{\delta^2 + 4\eta_a\eta_w |\beta_*|^2}`: at the target the
-        preconditioner is the identity for 1 and the projection on the target for -1.
+        preconditioner is a multiple of the identity for 1, of the projection on it for -1.
         """
         return _over(self.delta, np.hypot(self.delta, 2 * self._rate * _norm(self.target)), 0.0)
 
