@@ -7,21 +7,51 @@ import sys
 from neurogeom._face import Face
 
 _HOME = {
+    "AbstractKernel": "meanfield_closed",
+    "AbstractionProblem": "meanfield",
+    "Activation": "activations",
+    "MeanFieldSolution": "meanfield",
+    "aligned_abstraction": "meanfield_closed",
+    "anisotropic_abstraction": "meanfield_closed",
     "ceilings": "trilateration",
+    "column_generation": "meanfield_solvers",
+    "deep_abstraction": "meanfield_extensions",
     "frame": "trilateration",
+    "kernel_geometry": "meanfield_geometry",
     "link": "trilateration",
     "link_inverse": "trilateration",
+    "modular_units": "meanfield_closed",
     "optimal_logits": "trilateration",
+    "optimality_gap": "meanfield_search",
+    "particle_solution": "meanfield_solvers",
+    "recurrent_abstraction": "meanfield_extensions",
+    "recurrent_energy": "meanfield_extensions",
     "trilaterate": "trilateration",
+    "whitened_abstraction": "meanfield_closed",
 }
 
 __all__ = [
+    "AbstractKernel",
+    "AbstractionProblem",
+    "Activation",
+    "MeanFieldSolution",
+    "aligned_abstraction",
+    "anisotropic_abstraction",
     "ceilings",
+    "column_generation",
+    "deep_abstraction",
     "frame",
+    "kernel_geometry",
     "link",
     "link_inverse",
+    "modular_units",
     "optimal_logits",
+    "optimality_gap",
+    "particle_solution",
+    "recurrent_abstraction",
+    "recurrent_energy",
     "trilaterate",
+    "whitened_abstraction",
 ]
 
 

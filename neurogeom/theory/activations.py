@@ -1,4 +1,4 @@
-r"""Nonlinearities of arrays with their slopes, and which family of the mean-field theory each is of.
+r"""Nonlinearities of arrays with their slopes, and the family of the mean-field theory of each.
 
 With :math:`q(t) = \varphi(\sqrt t)^2` there are two families for which the modular solution is
 known (derived here; Wang, Johnston & Fusi, arXiv:2510.09816, claim two without our being able to

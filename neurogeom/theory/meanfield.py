@@ -1,7 +1,7 @@
 r"""Which geometry does a task ask for? The mean-field theory of abstraction, the problem.
 
-A network of one hidden layer sees P stimuli. A unit is a point :math:`h \in R^P`, its input on every
-stimulus; a network is a measure :math:`\rho` over such points, and what it represents is the kernel
+A network of one hidden layer sees P stimuli. A unit is a point :math:`h \in R^P`, its input on
+every stimulus; a network is a measure :math:`\rho` over such points, and what it represents is the kernel
 :math:`K = \int \rho(dh)\, \varphi(h) \varphi(h)^\top`. With the readout optimised out and the
 shortest input weights for every unit, the loss
 
@@ -111,13 +111,17 @@ class AbstractionProblem:
             raise ValueError(f"the inputs have {n} stimuli and the targets {m}; pass the same ones")
         for name in ("weight_decay", "readout_decay"):
             if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name}={getattr(self, name)} leaves no minimum; pass one above 0")
+                raise ValueError(
+                    f"{name}={getattr(self, name)} leaves no minimum; pass one above 0"
+                )
         if not 0 <= self.bias_power < np.inf:
             raise ValueError(f"bias_power={self.bias_power} is not in [0, inf); 0 is no bias")
         put("phi", named(self.activation))
         put("measure", _measure(self.measure, self.phi))
         if not self.target_kernel.any():
-            raise ValueError("the targets are zero, so that silence is best; pass targets that vary")
+            raise ValueError(
+                "the targets are zero, so that silence is best; pass targets that vary"
+            )
         if not self.augmented.any():
             raise ValueError("no input reaches the units; pass inputs, or a bias_power above 0")
         self._refuse_targets_out_of_reach()
@@ -203,10 +207,12 @@ class AbstractionProblem:
         """
         h = self._units(preactivations)
         w = self._weights(weights, h.shape[1])
-        return self.readout_loss(self.kernel(h, w)) + self.weight_decay / 2 * float(w @ self.cost(h))
+        return self.readout_loss(self.kernel(h, w)) + self.weight_decay / 2 * float(
+            w @ self.cost(h)
+        )
 
     def readout_loss(self, kernel) -> float:
-        r"""Error and decay of the best readout, :math:`\lambda_v / 2\, tr K_Y (K + \lambda_v)^{-1}`."""
+        r"""Error and decay of the best readout: the first term of L."""
         return 0.5 * float(np.sum(self.targets * self.residual(kernel)))
 
     def residual(self, kernel) -> np.ndarray:
@@ -296,7 +302,7 @@ class MeanFieldSolution:
 
     @property
     def unique(self) -> bool | None:
-        """False where another minimiser is at hand; None where none was found, which proves nothing."""
+        """False where another minimiser is at hand; None where none was found, no proof."""
         return None if self.alternative is None else False
 
 
@@ -322,8 +328,8 @@ def _refuse_collinear(y):
     rank = np.linalg.matrix_rank(y, tol=1e-9 * max(np.abs(y).max(), 1e-300) * len(y))
     if rank < y.shape[1]:
         raise ValueError(
-            f"{y.shape[1]} targets span {rank} dimensions; leave out those that follow from others, "
-            "or pass kernels"
+            f"{y.shape[1]} targets span {rank} dimensions; leave out those that follow from "
+            "others, or pass kernels"
         )
 
 

@@ -25,10 +25,10 @@ from .activations import named
 __all__ = [
     "AbstractKernel",
     "Anisotropy",
-    "aligned_inputs",
-    "anisotropic_inputs",
+    "aligned_abstraction",
+    "anisotropic_abstraction",
     "modular_units",
-    "whitened_inputs",
+    "whitened_abstraction",
 ]
 
 
@@ -56,7 +56,7 @@ class AbstractKernel:
 
         Examples
         --------
-        >>> whitened_inputs(2, 1).kernel([[1.0], [-1.0]]).round(4).tolist()
+        >>> whitened_abstraction(2, 1).kernel([[1.0], [-1.0]]).round(4).tolist()
         [[1.1247, 0.0], [0.0, 1.1247]]
         """
         y = np.asarray(targets, dtype=float)
@@ -65,12 +65,14 @@ class AbstractKernel:
                 f"targets have shape {y.shape}; pass (stimulus, target) of -1 and 1 with "
                 f"{len(self.b)} targets"
             )
-        if np.abs(np.column_stack([np.ones(len(y)), y]).T @ y / len(y) - _crossed(y.shape[1])).any():
+        if np.abs(
+            np.column_stack([np.ones(len(y)), y]).T @ y / len(y) - _crossed(y.shape[1])
+        ).any():
             raise ValueError("targets are not crossed and balanced; solve the problem instead")
         return (y * self.b) @ y.T + self.mean.sum()
 
 
-def whitened_inputs(
+def whitened_abstraction(
     n_stimuli: int,
     n_targets: int,
     *,
@@ -85,10 +87,10 @@ def whitened_inputs(
 
     Examples
     --------
-    >>> found = whitened_inputs(4, 2)
+    >>> found = whitened_abstraction(4, 2)
     >>> found.b.round(5).tolist(), round(found.loss, 8)
     ([0.43144, 0.43144], 0.42617805)
-    >>> whitened_inputs(4, 2, weight_decay=1.9, readout_decay=1.9).b.tolist()  # collapse
+    >>> whitened_abstraction(4, 2, weight_decay=1.9, readout_decay=1.9).b.tolist()  # collapse
     [0.0, 0.0]
     """
     _check(n_stimuli, n_targets, weight_decay, readout_decay, bias_power)
@@ -97,7 +99,7 @@ def whitened_inputs(
     return _abstract(ratio, n_stimuli, weight_decay, readout_decay)
 
 
-def aligned_inputs(
+def aligned_abstraction(
     power,
     n_stimuli: int,
     *,
@@ -116,7 +118,7 @@ def aligned_inputs(
 
     Examples
     --------
-    >>> found = aligned_inputs([1.0, 0.5], 4, weight_decay=1.0, readout_decay=0.2)
+    >>> found = aligned_abstraction([1.0, 0.5], 4, weight_decay=1.0, readout_decay=0.2)
     >>> found.b.round(5).tolist()
     [0.26623, 0.2082]
     """
@@ -145,24 +147,33 @@ class Anisotropy(NamedTuple):
     threshold: float
 
 
-def anisotropic_inputs(power: float, *, bias_power: float = 1.0) -> Anisotropy:
+def anisotropic_abstraction(power: float, *, bias_power: float = 1.0) -> Anisotropy:
     r"""When does structure of the inputs that no target asks for end abstraction? Sharply.
 
     Four whitened stimuli, two targets, and a power :math:`\alpha` along their exclusive or,
     :math:`X X^\top = I + \alpha\, x x^\top`: from :math:`\alpha = g` on units of one stimulus each
     are better. Without a bias any power does. The share of the exclusive or in the kernel jumps.
+    The best unit of one stimulus has an input of 0 on the others as long as :math:`\alpha \le g`;
+    beyond, it is inhibited by the two neighbours, and
+
+    .. math:: R = \frac{4}{1 + 1 / (1 + 4g)}, \quad
+              R' = \frac{8}{2 + 1 / (1 + 4g) + 1 / (1 + 4\alpha)} \;\text{or}\;
+              \frac{2 + 4 (g + \alpha)}{1 + g + \alpha} \;\text{for}\; \alpha > g.
 
     Examples
     --------
-    >>> anisotropic_inputs(0.2, bias_power=0.25).abstract
+    >>> anisotropic_abstraction(0.2, bias_power=0.25).abstract
     True
-    >>> anisotropic_inputs(0.3, bias_power=0.25).abstract
+    >>> anisotropic_abstraction(0.3, bias_power=0.25).abstract
     False
     """
     if not (power >= 0 and bias_power >= 0):
         raise ValueError("powers of the exclusive or and of the bias are numbers from 0 on")
     common = 1 / (1 + 4 * bias_power)
-    modular, conjunctive = 4 / (1 + common), 8 / (2 + common + 1 / (1 + 4 * power))
+    modular, both = 4 / (1 + common), bias_power + power
+    conjunctive = 8 / (2 + common + 1 / (1 + 4 * power))
+    if power > bias_power:
+        conjunctive = (2 + 4 * both) / (1 + both)
     return Anisotropy(modular, conjunctive, power < bias_power, float(bias_power))
 
 

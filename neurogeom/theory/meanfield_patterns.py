@@ -1,12 +1,12 @@
 r"""The best unit to add, exactly: every pattern of active stimuli is looked at.
 
-For homogeneous units the energy ratio is :math:`\rho(a) = |Z^\top D B a|^2 / |a|^2` with D the slopes
-of the pattern that :math:`h = B a` has. In the closed cone of a pattern, :math:`s_\mu h_\mu \ge 0`,
+For homogeneous units the energy ratio is :math:`\rho(a) = |Z^\top D B a|^2 / |a|^2` with D the
+slopes of the pattern that :math:`h = B a` has. In the closed cone of a pattern, :math:`s_\mu h_\mu \ge 0`,
 its maximum lies inside a face, where it is a local maximum of a quadratic form on a sphere, and so
 a top eigenvector of the form on the face's span. Hence branch and bound: a cone whose top
 eigenvalue is no better than what is known is left; one that holds its top eigenvector is done; of
-others all facets are looked at, :math:`h_\mu = 0`. Where the top eigenvalue is degenerate the facets
-hold the maximum too, as the cones are pointed. Derived here.
+others all facets are looked at, :math:`h_\mu = 0`. Where the top eigenvalue is degenerate the
+facets hold the maximum too, as the cones are pointed. Derived here.
 
 With G the augmented input kernel less what the stimuli with h = 0 explain of it, the form on the
 face is :math:`Z^\top D G D Z` in the space of the targets.
@@ -179,7 +179,7 @@ def _facets(nodes):
 
 
 def _there(basis, nodes):
-    """Of sign vectors those that some unit has, with all the stimuli at 0 that it then has there."""
+    """Of sign vectors those that some unit has, with all the stimuli at 0 that it then has."""
     kept = [nodes[:0]]
     for zero, group in _by_zeros(nodes):
         _, size, v = np.linalg.svd(basis[zero])

@@ -90,7 +90,7 @@ def optimality_gap(
     --------
     >>> y = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
     >>> problem = AbstractionProblem(np.eye(4), y @ y.T)
-    >>> found = optimality_gap(problem, np.maximum(np.hstack([y, -y]), 0) * 0.929)
+    >>> found = optimality_gap(problem, np.maximum(np.hstack([y, -y]), 0) * 0.9289)
     >>> found.kind, bool(found.gap < 1e-5)
     ('certified', True)
     """
@@ -228,7 +228,9 @@ def _descend(problem, kernel, starts, near):
     ends, values = [np.zeros(b.shape[1])], [energy(np.zeros(b.shape[1]))[0]]
     for a in (down @ columns).T:
         box = [(-reach, reach)] * len(a)
-        found = minimize(energy, a, jac=True, method="L-BFGS-B", bounds=box, options={"maxiter": 300})
+        found = minimize(
+            energy, a, jac=True, method="L-BFGS-B", bounds=box, options={"maxiter": 300}
+        )
         ends.append(found.x)
         values.append(found.fun)
     return b @ np.array(ends).T, np.array(values)
