@@ -1,5 +1,7 @@
 """Solvers of the mean-field problem against closed forms and against trained networks."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,6 @@ def test_column_generation_ends_at_the_closed_form(d):
     assert found.gap < 1e-6
     assert found.loss == pytest.approx(closed.loss, abs=1e-7)
     assert far(found.kernel, closed.kernel(targets(d))) < 1e-4
-    assert found.atoms.shape[1] == 2 * d  # modular units are enough
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,7 @@ def test_a_solution_is_the_same_for_the_same_seed():
     assert (one.gap, one.n_starts, one.n_agree) == (two.gap, two.n_starts, two.n_agree)
 
 
+@pytest.mark.slow
 def test_inputs_and_targets_of_ones_own_are_solved():
     rng = np.random.default_rng(0)
     y = rng.choice([-1.0, 1.0], (20, 2))
@@ -153,7 +155,7 @@ def trained(depth, d, g, decay, width, n_steps, seed):
     sizes = [n, *[width] * depth, d]
     w = [
         0.3 * rng.standard_normal((a + (i < depth), b)) / np.sqrt(a)
-        for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+        for i, (a, b) in enumerate(pairwise(sizes))
     ]
     first, second = ([np.zeros_like(p) for p in w] for _ in range(2))
     best, activity = np.inf, None

@@ -1,9 +1,9 @@
 r"""Which geometry does a task ask for? The mean-field theory of abstraction, the problem.
 
 A network of one hidden layer sees P stimuli. A unit is a point :math:`h \in R^P`, its input on
-every stimulus; a network is a measure :math:`\rho` over such points, and what it represents is the kernel
-:math:`K = \int \rho(dh)\, \varphi(h) \varphi(h)^\top`. With the readout optimised out and the
-shortest input weights for every unit, the loss
+every stimulus; a network is a measure :math:`\rho` over such points, and what it represents is the
+kernel :math:`K = \int \rho(dh)\, \varphi(h) \varphi(h)^\top`. With the readout optimised out and
+the shortest input weights for every unit, the loss
 
 .. math:: \tfrac12 |Y - \Phi V|^2 + \tfrac{\lambda_v}2 |V|^2
           + \tfrac{\lambda_w}2 (|W|^2 + |\beta|^2 / g)

@@ -1,9 +1,9 @@
 r"""The best unit to add, exactly: every pattern of active stimuli is looked at.
 
 For homogeneous units the energy ratio is :math:`\rho(a) = |Z^\top D B a|^2 / |a|^2` with D the
-slopes of the pattern that :math:`h = B a` has. In the closed cone of a pattern, :math:`s_\mu h_\mu \ge 0`,
-its maximum lies inside a face, where it is a local maximum of a quadratic form on a sphere, and so
-a top eigenvector of the form on the face's span. Hence branch and bound: a cone whose top
+slopes of the pattern that :math:`h = B a` has. In the closed cone of a pattern, :math:`s_\mu h_\mu
+\ge 0`, its maximum lies inside a face, where it is a local maximum of a quadratic form on a sphere,
+and so a top eigenvector of the form on the face's span. Hence branch and bound: a cone whose top
 eigenvalue is no better than what is known is left; one that holds its top eigenvector is done; of
 others all facets are looked at, :math:`h_\mu = 0`. Where the top eigenvalue is degenerate the
 facets hold the maximum too, as the cones are pointed. Derived here.
@@ -21,16 +21,18 @@ import numpy as np
 __all__ = ["enumerable", "largest_ratio", "patterns"]
 
 TOLERANCE = 1e-9
-FEW_STIMULI, LOW_RANK, MOST_RAYS = 12, 4, 200_000
+FEW_STIMULI, LOW_RANK, MOST_RAYS = 12, 4, 20_000
 CHUNK = 4096
 
 
 def enumerable(basis) -> bool:
-    """Whether all patterns can be looked at: 12 stimuli, or rank 4 and not too many stimuli.
+    """Whether all patterns can be looked at in half a minute or so.
+
+    Up to 12 stimuli, or rank 4 with up to 50 stimuli, rank 3 with up to 200.
 
     Examples
     --------
-    >>> enumerable(np.eye(12)), enumerable(np.eye(13)), enumerable(np.ones((64, 4)))
+    >>> enumerable(np.eye(12)), enumerable(np.eye(13)), enumerable(np.ones((50, 4)))
     (True, False, True)
     """
     n, rank = basis.shape
