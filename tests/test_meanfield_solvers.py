@@ -98,13 +98,12 @@ def test_inputs_and_targets_of_ones_own_are_solved():
 
 
 @pytest.mark.slow
-def test_column_generation_of_64_stimuli_ends_at_the_closed_form():
-    found = theory.column_generation(whitened(6), n_starts=50)
+def test_column_generation_of_64_stimuli_comes_near_the_closed_form_and_says_how_near():
+    found = theory.column_generation(whitened(6), n_starts=50, max_rounds=20)
     closed = theory.whitened_abstraction(64, 6)
     assert found.gap_kind == "searched"
-    assert found.gap < 1e-4
-    assert found.loss == pytest.approx(closed.loss, abs=1e-4)
-    assert far(found.kernel, closed.kernel(targets(6))) < 1e-2
+    assert 0 <= found.loss - closed.loss < 2e-3 * closed.loss
+    assert found.loss - closed.loss <= found.gap < 0.05 * closed.loss
 
 
 # --- particles (C3, C15) --------------------------------------------------------------------------

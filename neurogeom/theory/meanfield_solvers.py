@@ -88,13 +88,14 @@ def column_generation(
         Gap, over the loss of a silent network, at which to stop.
     max_rounds : int
     n_starts : int
-        Of the last search; those on the way are a fifth of it.
+        Of the last search; those on the way are a fifth of it, or one a stimulus if that is more.
     seed : int
 
     Returns
     -------
     MeanFieldSolution
-        The gap says whether the tolerance was reached.
+        The gap says whether the tolerance was reached. Up to 16 stimuli it mostly is; of 64, thirty
+        rounds leave the loss off by 4e-4 of it.
 
     Examples
     --------
@@ -113,7 +114,11 @@ def column_generation(
     for turn in range(max_rounds):
         kernel = problem.phi.value(atoms) * weights @ problem.phi.value(atoms).T
         found = best_units(
-            problem, kernel, n_starts=max(n_starts // 5, 8), seed=seed + turn, near=atoms
+            problem,
+            kernel,
+            n_starts=max(n_starts // 5, problem.n_stimuli),
+            seed=seed + turn,
+            near=atoms,
         )
         if problem.homogeneous:
             missing, useful = found.value - 1, found.values > 1 + 1e-10
@@ -190,7 +195,7 @@ def _loss_and_slope(problem, h, a, weights):
 def _joined(atoms, weights, new, problem):
     """The units that there are and those of the new ones that are unlike all before them."""
     kept = list(atoms.T)
-    for h in new.T[: 4 * problem.targets.shape[1] + 8]:
+    for h in new.T[: max(4 * problem.targets.shape[1] + 8, problem.n_stimuli)]:
         scale = np.linalg.norm(h)
         if all(np.linalg.norm(h - k) > APART * scale for k in kept):
             kept.append(h)
