@@ -44,6 +44,11 @@ class Architecture:
             raise ValueError(f"{self} has a negative noise or no step; alpha is above 0")
         if getattr(self, "init", "torch") not in INITS:
             raise ValueError(f"init={self.init!r} is unknown; choose from {list(INITS)}")
+        for name in ("scale", "relative"):
+            if not 0 < getattr(self, name, 1.0) < np.inf:
+                raise ValueError(f"{name}={getattr(self, name)} is no scale; give one above 0")
+        if getattr(self, "symmetric", False) and self.hidden[-1] % 2:
+            raise ValueError(f"{self.hidden[-1]} units cannot come in pairs; make them even")
 
     def build(self, n_in: int, n_out: int, *, seeds: Sequence[int] = (0,), passing: int = 0):
         """A torch module of one net a seed.
@@ -80,11 +85,24 @@ class Architecture:
             init=getattr(self, "init", "torch"),
         )
         module.architecture, module.seeds, module.shape = self, tuple(map(int, seeds)), shape
+        self.scaled(module)
         return module
 
     def core(self, n_in, streams):
         """The trained part, and how many units the readout sees."""
         raise NotImplementedError
+
+    def scaled(self, module):
+        """First weights paired, rescaled between first and last layer, and all scaled, in place."""
+        from .hidden import hidden_layers, rescaled_
+
+        if getattr(self, "symmetric", False):
+            module.pair_()
+        if getattr(self, "relative", 1.0) != 1:
+            rescaled_(module, hidden_layers(module), self.relative)
+        if getattr(self, "scale", 1.0) != 1:
+            for part in (*module.core.parameters(), *module.readout.parameters()):
+                part.data.mul_(self.scale)
 
     def to_json(self) -> dict[str, Any]:
         """Name and settings."""
@@ -93,11 +111,22 @@ class Architecture:
 
 @dataclass(frozen=True)
 class MLP(Architecture):
-    """Layers of `hidden` units, each step by itself. init "normal": all of N(0, 1 / inputs)."""
+    """Layers of `hidden` units, each step by itself. init "normal": all of N(0, 1 / inputs).
+
+    scale : of all first weights and biases; small ones learn richly, large ones lazily.
+    relative : alpha of :func:`neurogeom.networks.rescale`: divides the first layer and all hidden
+    biases, multiplies the readout (above 1: upstream). With relu, leaky and linear units the first
+    function is that of 1, with others it is not.
+    symmetric : units of the last hidden layer come in pairs of opposite readout, so that the first
+    function is 0; their number must be even.
+    """
 
     hidden: tuple[int, ...] = (128,)
     activation: str = "relu"
     init: str = "torch"
+    scale: float = 1.0
+    relative: float = 1.0
+    symmetric: bool = False
 
     def core(self, n_in, streams):
         """Layers."""
@@ -109,13 +138,18 @@ class MLP(Architecture):
 
 @dataclass(frozen=True)
 class RNN(Architecture):
-    """Rate RNN; alpha = dt / tau, 1 for a plain one; noise: sd a step and unit while it learns."""
+    """Rate RNN; alpha = dt / tau, 1 for a plain one; noise: sd a step and unit while it learns.
+
+    scale, relative : of an :class:`MLP`; relative leaves recurrent weights as they are.
+    """
 
     hidden: int = 64
     activation: str = "relu"
     alpha: float = 1.0
     leaky: bool = True
     noise: float = 0.0
+    scale: float = 1.0
+    relative: float = 1.0
 
     def core(self, n_in, streams):
         """One recurrent layer."""
