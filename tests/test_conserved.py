@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def tensor(*shape, seed=0):
 def sequential(*, bend=nn.ReLU, bias=True, seed=0, sizes=(4, 6, 5, 2)):
     torch.manual_seed(seed)
     parts = []
-    for n_in, n_out in zip(sizes, sizes[1:]):
+    for n_in, n_out in pairwise(sizes):
         parts += [nn.Linear(n_in, n_out, bias=bias), bend()]
     return nn.Sequential(*parts[:-1]).double()
 
@@ -56,7 +57,7 @@ def slope(module, x, y, rates, decay):
     named = dict(module.named_parameters())
     return [
         -rates.get(name, 1.0) * g - decay * p.detach()
-        for (name, p), g in zip(named.items(), gradients)
+        for (name, p), g in zip(named.items(), gradients, strict=True)
     ]
 
 
@@ -82,7 +83,7 @@ def flown(module, x, y, *, time=0.05, n_steps=50, rates=(), decay=0.0):
 
 
 def moved(before, after):
-    pairs = zip(before.parameters(), after.parameters())
+    pairs = zip(before.parameters(), after.parameters(), strict=True)
     return max(float((p - q).detach().abs().max()) for p, q in pairs)
 
 
@@ -126,7 +127,7 @@ def test_flow_conserves_it_in_a_sequential_module_with_biases_at_rates_of_their_
     """R7 and its kin: eta_in O O' - eta_out I I', a bias in I at its own rate."""
     module, x, y = sequential(bend=bend), tensor(9, 4), tensor(9, 2, seed=1)
     names = [n for n, _ in module.named_parameters()]
-    rates = {n: r for n, r in zip(names, np.geomspace(0.5, 2, len(names)))}
+    rates = {n: r for n, r in zip(names, np.geomspace(0.5, 2, len(names)), strict=True)}
     end = flown(module, x, y, rates=rates)
     assert float(conservation_drift(module, end, rates=rates).relative.max()) < 1e-10
     assert float(conservation_drift(module, end).relative.max()) > 1e-5
@@ -202,7 +203,7 @@ def test_adam_conserves_nothing():
 
 
 @pytest.mark.parametrize(
-    "module, reason",
+    ("module", "reason"),
     [
         (sequential(bend=nn.Tanh), "Tanh behind it is not homogeneous in each unit"),
         (nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1)),
@@ -271,13 +272,11 @@ def test_ones_own_modules_stand_side_by_side():
     nets = [sequential(seed=s) for s in range(3)]
     found = conserved_quantities(Several(nets))["2"]
     assert found.conserved.dims == ("net", "unit")
-    np.testing.assert_array_equal(
-        found.conserved[1], conserved_quantities(nets[1])["2"].conserved
-    )
+    np.testing.assert_array_equal(found.conserved[1], conserved_quantities(nets[1])["2"].conserved)
 
 
 @pytest.mark.parametrize(
-    "call, error, message",
+    ("call", "error", "message"),
     [
         (lambda: conserved_quantities(nn.Bilinear(2, 2, 1)), ValueError, "name them: layers="),
         (lambda: conserved_quantities(sequential(), layers=("0", "1", "9")), KeyError,

@@ -52,7 +52,7 @@ def sequential(bend=nn.ReLU, bias=True, seed=0):
 
 @pytest.mark.parametrize("alpha", [0.01, 0.5, 30.0])
 @pytest.mark.parametrize(
-    "module, shape",
+    ("module", "shape"),
     [
         (sequential(bias=False), (7, 4)),
         (sequential(nn.LeakyReLU), (7, 4)),
@@ -131,7 +131,7 @@ def test_first_weights_of_an_mlp_are_scaled_rescaled_and_paired():
     same = rescale(plain, 3.0).state_dict()
     assert all(torch.equal(v, same[k]) for k, v in relative.state_dict().items())
     small = MLP(hidden=(6, 4), scale=0.1).build(3, 2, seeds=(0, 1))
-    for a, b in zip(small.parameters(), plain.parameters()):
+    for a, b in zip(small.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a, 0.1 * b)
     for activation in ("relu", "tanh"):
         paired = MLP(hidden=(6, 4), symmetric=True, activation=activation).build(3, 2)
@@ -172,7 +172,10 @@ def test_distances_of_nets_are_those_of_each():
     for i in range(2):
         a, b = first.member(i), last.member(i)
         np.testing.assert_allclose(patterns[i], pattern_distance(a, b, x)[0])
-        squares = sum(float(((p - q).detach() ** 2).sum()) for p, q in zip(a.parameters(), b.parameters()))
+        squares = sum(
+            float(((p - q).detach() ** 2).sum())
+            for p, q in zip(a.parameters(), b.parameters(), strict=True)
+        )
         np.testing.assert_allclose(parameters[i], np.sqrt(squares), rtol=1e-5)
     assert (patterns > 0.2).all()
 
@@ -199,7 +202,7 @@ def test_smooth_filters_are_less_rough_than_noise_at_any_size():
 # --- the course of learning -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("relative, wd", [(1.0, 0.0), (1.0, 0.3)])
+@pytest.mark.parametrize(("relative", "wd"), [(1.0, 0.0), (1.0, 0.3)])
 def test_richness_by_step_is_that_of_each_pair_of_checkpoints(relative, wd):
     task = make_task("input-target", dim=6, noise=0.1)
     trained = train(task, MLP(hidden=(8,), relative=relative), seeds=2, steps=40, keep=[10],
@@ -214,9 +217,7 @@ def test_richness_by_step_is_that_of_each_pair_of_checkpoints(relative, wd):
     np.testing.assert_allclose(found.pattern_distance[-1], pattern_distance(first, last, x))
     np.testing.assert_allclose(found.parameter_distance[-1], parameter_distance(first, last))
     assert (found.conservation_drift < 2e-3).all()
-    start, end = (
-        conserved_quantities(net)["core.layers.0"].conserved for net in (first, last)
-    )
+    start, end = (conserved_quantities(net)["core.layers.0"].conserved for net in (first, last))
     if wd:  # without its own decay it would have drifted far
         assert float(np.abs(end / start - 1).min()) > 0.05
 
@@ -297,7 +298,7 @@ def test_upstream_networks_turn_soonest_and_learn_fastest_with_little_motion():
     """R10, medians over 20 seeds; of one seed each inequality fails now and then."""
     found = teacher_student([0.1], [-1, 0, 1], seeds=20, steps=[100], n_test=1000)
     found = found.sel(tau=0.1, step=100)
-    kernel, pattern, moved, test = (
+    kernel, pattern, moved, _test = (
         found[name].median("seed").values
         for name in ("kernel_distance", "pattern_distance", "parameter_distance", "test_loss")
     )
@@ -349,7 +350,7 @@ def steps_to_grok(alphas, seeds, *, most=8000, every=50, p=23, dim=32, hidden=64
             for part, rows in pairs.items():
                 c = make_task("modular", modulus=p, part=part, split_seed=seed).enumerate(1)
                 rows.append(np.stack([c.conditions[k] for k in ("a", "b", "result")]))
-    parameters = [torch.stack(own).requires_grad_() for own in zip(*first)]
+    parameters = [torch.stack(own).requires_grad_() for own in zip(*first, strict=True)]
     embedding, into, bias, out, offset = parameters
     data = {part: torch.from_numpy(np.stack(rows, axis=1)) for part, rows in pairs.items()}
     net = torch.arange(len(first))[:, None]
@@ -380,8 +381,8 @@ def steps_to_grok(alphas, seeds, *, most=8000, every=50, p=23, dim=32, hidden=64
 
 @pytest.mark.slow
 def test_a_mildly_upstream_network_groks_sooner():
-    """R13: medians of 6 seeds, censored at 8000 steps; weak, and the spread of seeds is wide."""
-    grokked, learnt = steps_to_grok([1.0, 3.0], range(6))
+    """R13: medians of 12 seeds, censored at 8000 steps; the spread of seeds is wide."""
+    grokked, learnt = steps_to_grok([1.0, 3.0], range(12))
     assert learnt.max() < 500
     assert (grokked.min(axis=1) > 2 * learnt.max()).all()
     plain, upstream = np.median(grokked, axis=1)
@@ -392,7 +393,7 @@ def test_a_mildly_upstream_network_groks_sooner():
 
 
 @pytest.mark.parametrize(
-    "call, error, message",
+    ("call", "error", "message"),
     [
         (lambda: rescale(sequential(nn.Tanh), 2.0), ValueError, "cannot be rescaled: Tanh behind"),
         (lambda: rescale(nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 1)), 2.0),

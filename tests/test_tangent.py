@@ -40,9 +40,9 @@ def drawn(*shape, seed=0):
 
 def relu_net(d=5, h=9, dtype=torch.float64, seed=0):
     torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Linear(d, h, bias=False), nn.ReLU(), nn.Linear(h, 1, bias=False)
-    ).to(dtype)
+    return nn.Sequential(nn.Linear(d, h, bias=False), nn.ReLU(), nn.Linear(h, 1, bias=False)).to(
+        dtype
+    )
 
 
 def one_by_one(module, outputs):
@@ -51,7 +51,9 @@ def one_by_one(module, outputs):
     rows = []
     for o in outputs.flatten():
         found = torch.autograd.grad(o, learns, retain_graph=True, allow_unused=True)
-        parts = [torch.zeros_like(p) if g is None else g for p, g in zip(learns, found)]
+        parts = [
+            torch.zeros_like(p) if g is None else g for p, g in zip(learns, found, strict=True)
+        ]
         rows.append(torch.cat([g.flatten() for g in parts]).double())
     return torch.stack(rows).numpy()
 
@@ -59,8 +61,8 @@ def one_by_one(module, outputs):
 # --- truth ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-5), (torch.float64, 1e-10)])
-@pytest.mark.parametrize("eta_w, eta_a", [(1.0, 1.0), (0.3, 2.5)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize(("eta_w", "eta_a"), [(1.0, 1.0), (0.3, 2.5)])
 def test_the_kernel_of_a_two_layer_relu_network_is_its_formula(dtype, tolerance, eta_w, eta_a):
     """R11: sum_k c_ki c_kj x_i' M_k x_j, M_k = eta_w a_k^2 I + eta_a w_k w_k'."""
     net, x = relu_net(dtype=dtype), drawn(12, 5)
@@ -215,12 +217,12 @@ def test_the_kernels_of_trained_networks_turn_and_those_of_untrained_ones_are_wh
 
 
 @pytest.mark.parametrize(
-    "module, options, error, message",
+    ("module", "options", "error", "message"),
     [
         (relu_net(), {"rates": {"readout": 2.0}}, KeyError, "no trained parameter is named 'read"),
         (relu_net(), {"rates": {"0.*": 0.0}}, ValueError, "no learning rate; give a number above"),
         (relu_net(), {"outputs": "sum"}, ValueError, "choose from .'trace', 'each'."),
-        (relu_net(), {"chunk": 0}, ValueError, "one trial or more"),
+        (relu_net(), {"chunk": 0}, ValueError, "1 trial or more"),
         (nn.GRU(5, 3), {}, ValueError, "takes .step, trial, unit.; set batch_first"),
         (relu_net().requires_grad_(False), {}, ValueError, "no parameter of this module learns"),
         (nn.Sequential(nn.Linear(5, 2), nn.Flatten(0)), {}, ValueError, "first axis is trials"),

@@ -8,6 +8,7 @@ symmetry is why relative scales are free and why gradient flow conserves somethi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -201,7 +202,7 @@ def _of_chain(parts):
     """Hidden layers between the dense ones of a chain."""
     places = [i for i, (_, part) in enumerate(parts) if type(part).__name__ in DENSE]
     found = []
-    for i, j in zip(places, places[1:], strict=False):
+    for i, j in itertools.pairwise(places):
         (name, first), (last_name, last) = parts[i], parts[j]
         bend, reason = _between([part for _, part in parts[i + 1 : j]])
         if {getattr(first, "groups", 1), getattr(last, "groups", 1)} != {1}:
@@ -223,7 +224,9 @@ def _between(parts):
 
 
 def _kind(part):
-    return KINDS.get(part, OTHER) if isinstance(part, str) else TORCH.get(type(part).__name__, OTHER)
+    return (
+        KINDS.get(part, OTHER) if isinstance(part, str) else TORCH.get(type(part).__name__, OTHER)
+    )
 
 
 def _checked(hidden, parameters):

@@ -151,7 +151,7 @@ def random_hierarchy(
         Sd of the noise of each input; inputs are one-hot, s^L v of them.
     rules_seed : int
 
-    A network trained on ``samples=P`` trials is judged on fresh ones, of which a share P / n_strings
+    A network trained on ``samples=P`` trials is judged on fresh ones; a share P / n_strings of them
     was seen in training: keep P far below n_strings. ``index`` among the conditions tells.
 
     Source: Cagnetti et al. 2024, section II (the model).

@@ -59,7 +59,7 @@ def empirical_ntk(
 
     Returns
     -------
-    float64 array ([net,] trial, trial), or ([net,] outputs as the module shapes them, trial, trial).
+    float64 array ([net,] trial, trial), or ([net,] outputs as of the module, trial, trial).
 
     Raises
     ------
@@ -82,12 +82,14 @@ def empirical_ntk(
     torch = lazy_torch()
     if outputs not in OUTPUTS or chunk < 1:
         raise ValueError(
-            f"outputs={outputs!r}, chunk={chunk}: choose from {list(OUTPUTS)}, and one trial or more"
+            f"outputs={outputs!r}, chunk={chunk}: choose from {list(OUTPUTS)}, and 1 trial or more"
         )
     if hasattr(module, "nets"):  # a user's own modules, one a net
         each = inputs if np.ndim(inputs) == 4 else [inputs] * module.n_nets
         options = {"outputs": outputs, "rates": rates, "chunk": chunk}
-        return np.stack([empirical_ntk(*own, **options) for own in zip(module.nets, each)])
+        return np.stack(
+            [empirical_ntk(*own, **options) for own in zip(module.nets, each, strict=True)]
+        )
     if time_first(module):
         raise ValueError(
             f"{type(module).__name__} takes (step, trial, unit); set batch_first=True, so that "
@@ -176,13 +178,15 @@ class _Jacobian:
     def __call__(self, rows):
         """Of these trials: float64 (net, trial, output, parameter)."""
         func = self.torch.func
-        trials = [x.movedim(axis, 0) for x, axis in zip(self.feed(rows), self.feed.axes)]
+        trials = [
+            x.movedim(axis, 0) for x, axis in zip(self.feed(rows), self.feed.axes, strict=True)
+        ]
         of_one = func.jacrev(self._outputs)
         with _evaluated(self.module):
             try:
                 found = func.vmap(of_one, (None, *[0] * len(trials)))(self.parameters, *trials)
             except RuntimeError:  # torch cannot batch every layer: one trial after another
-                each = [of_one(self.parameters, *own) for own in zip(*trials)]
+                each = [of_one(self.parameters, *own) for own in zip(*trials, strict=True)]
                 found = {k: self.torch.stack([own[k] for own in each]) for k in each[0]}
         n_outputs, nets = math.prod(self.shape), self.nets or 1
         flat = []
@@ -193,11 +197,11 @@ class _Jacobian:
 
     def _trials(self, rows):
         return [x.movedim(axis, 0)[0] for x, axis in
-                zip(self.feed(np.asarray(rows)), self.feed.axes)]  # fmt: skip
+                zip(self.feed(np.asarray(rows)), self.feed.axes, strict=True)]  # fmt: skip
 
     def _outputs(self, parameters, *trial):
         """The outputs of one trial, summed over nets."""
-        given = tuple(x.unsqueeze(axis) for x, axis in zip(trial, self.feed.axes))
+        given = tuple(x.unsqueeze(axis) for x, axis in zip(trial, self.feed.axes, strict=True))
         found = self.torch.func.functional_call(self.module, parameters, given)
         found = _first_tensor(self.torch, found)
         wanted = (1,) if self.nets is None else (self.nets, 1)
