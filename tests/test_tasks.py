@@ -12,7 +12,11 @@ from neurogeom.networks.evidence import normals
 from neurogeom.networks.input_target import parity_weights
 
 NAN = float("nan")
-SMALL = {"multitasking": {"n_latents": 2, "n_inputs": 30}, "images": {"side": 12}}
+SMALL = {
+    "multitasking": {"n_latents": 2, "n_inputs": 30},
+    "images": {"side": 12},
+    "modular": {"modulus": 5, "noise": 0.1},
+}
 REVERSAL = {  # (context, stimulus): (outcome, action)
     ("one", "A"): ("reward", "hold"), ("two", "A"): ("none", "release"),
     ("one", "B"): ("reward", "release"), ("two", "B"): ("none", "hold"),

@@ -14,7 +14,13 @@ from . import activations
 
 KEY = 41  # of random streams
 INITS = ("torch", "normal")
-_RANGES = {"noise": {"least": 0}, "encoder_noise": {"least": 0}, "alpha": {"above": 0}}
+_RANGES = {
+    "noise": {"least": 0},
+    "encoder_noise": {"least": 0},
+    "alpha": {"above": 0},
+    "scale": {"above": 0},
+    "relative": {"above": 0},
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class Architecture:
                 f"encoder_noise={self.encoder_noise} comes after an encoder, and there is none; "
                 "give its widths, as encoder=(100,)"
             )
+        if getattr(self, "symmetric", False) and self.hidden[-1] % 2:
+            raise ValueError(f"{self.hidden[-1]} units cannot come in pairs; make them even")
 
     def build(self, n_in: int, n_out: int, *, seeds: Sequence[int] = (0,), passing: int = 0):
         """A torch module of one net a seed.
@@ -99,11 +107,24 @@ class Architecture:
             init=getattr(self, "init", "torch"),
         )
         module.architecture, module.seeds, module.shape = self, tuple(map(int, seeds)), shape
+        self.scaled(module)
         return module
 
     def core(self, n_in, streams):
         """The trained part, and how many units the readout sees."""
         raise NotImplementedError
+
+    def scaled(self, module):
+        """First weights paired, rescaled between first and last layer, and all scaled, in place."""
+        from .hidden import hidden_layers, rescaled_
+
+        if getattr(self, "symmetric", False):
+            module.pair_()
+        if getattr(self, "relative", 1.0) != 1:
+            rescaled_(module, hidden_layers(module), self.relative)
+        if getattr(self, "scale", 1.0) != 1:
+            for part in (*module.core.parameters(), *module.readout.parameters()):
+                part.data.mul_(self.scale)
 
     def to_json(self) -> dict[str, Any]:
         """Name and settings."""
@@ -112,11 +133,22 @@ class Architecture:
 
 @dataclass(frozen=True)
 class MLP(Architecture):
-    """Layers of `hidden` units, each step by itself. init "normal": all of N(0, 1 / inputs)."""
+    """Layers of `hidden` units, each step by itself. init "normal": all of N(0, 1 / inputs).
+
+    scale : of all first weights and biases; small ones learn richly, large ones lazily.
+    relative : alpha of :func:`neurogeom.networks.rescale`: divides the first layer and all hidden
+    biases, multiplies the readout (above 1: upstream). With relu, leaky and linear units the first
+    function is that of 1, with others it is not.
+    symmetric : units of the last hidden layer come in pairs of opposite readout, so that the first
+    function is 0; their number must be even.
+    """
 
     hidden: tuple[int, ...] = (128,)
     activation: str = "relu"
     init: str = "torch"
+    scale: float = 1.0
+    relative: float = 1.0
+    symmetric: bool = False
 
     def core(self, n_in, streams):
         """Layers."""
@@ -127,13 +159,18 @@ class MLP(Architecture):
 
 @dataclass(frozen=True)
 class RNN(Architecture):
-    """Rate RNN; alpha = dt / tau, 1 for a plain one; noise: sd a step and unit while it learns."""
+    """Rate RNN; alpha = dt / tau, 1 for a plain one; noise: sd a step and unit while it learns.
+
+    scale, relative : of an :class:`MLP`; relative leaves recurrent weights as they are.
+    """
 
     hidden: int = 64
     activation: str = "relu"
     alpha: float = 1.0
     leaky: bool = True
     noise: float = 0.0
+    scale: float = 1.0
+    relative: float = 1.0
 
     def core(self, n_in, streams):
         """One recurrent layer."""

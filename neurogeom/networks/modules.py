@@ -117,6 +117,19 @@ class Network(nn.Module):
         for name, value in self.state_dict().items():
             value[i].copy_(state[name])
 
+    @torch.no_grad()
+    def pair_(self):
+        """Units of the last layer in pairs of the same input and opposite readout: outputs are 0.
+
+        Unit k and unit k + half.
+        """
+        last = self.core.layers[-1].linear
+        half = last.weight.shape[-1] // 2
+        for part in (last.weight, last.bias):
+            part[..., half:] = part[..., :half]
+        self.readout.weight[:, half:] = -self.readout.weight[:, :half]
+        self.readout.bias.zero_()
+
     def clip_(self, norm):
         """Shorten the gradient of every net that is longer than `norm`."""
         grads = [p.grad for p in self.parameters() if p.grad is not None]

@@ -64,6 +64,14 @@ TASKS: Mapping[str, tuple[str, str, str]] = {
         "image_tasks", "images",
         "shape, size and place of generated images, for convolutional networks",
     ),
+    "random-hierarchy": (
+        "hierarchy", "random_hierarchy",
+        "classes of strings that a random hierarchy of rules makes (Cagnetti et al. 2024)",
+    ),
+    "modular": (
+        "modular", "modular",
+        "arithmetic modulo a number, part of the table held out (Power et al. 2022)",
+    ),
 }  # fmt: skip
 
 
