@@ -345,22 +345,25 @@ def _follow(tracker: Tracker, number: int) -> Any:
         with torch.no_grad():
             seen.look(numbers(kind.matrices(layer, layer.weight), copy=True).numpy())
             z = kind.output(layer, x, returned)
-            # Copies: what follows may work in place, as nn.ReLU(inplace=True) does.
+            # A copy: what follows may work in place, as nn.ReLU(inplace=True) does.
             h_b = kind.leave(layer, numbers(z, copy=True)).numpy()
             some, scale = seen.some_of(h_b.shape[1]), seen.factor(h_b.shape[1])
-            h_a, h_b = kind.enter(layer, numbers(x, copy=True), some).numpy(), h_b[:, some]
+            h_b = h_b[:, some]
+        # Of the input autograd has seen to that, where it needs it for the gradient of the weights.
+        kept = layer.weight.requires_grad and layer.weight.dtype == x.dtype
+        h_a = x.detach() if kept else x.detach().clone()
         inner = None if z is returned else z  # its own hook must not hold a tensor alive
 
         def arrived(gradient):
             if tracker.follows(number, seen):
                 g = kind.gradient(layer, inner, gradient)
                 g = kind.leave(layer, numbers(g)).numpy()[:, some]
-                seen.add(h_a, h_b, scale * g)
+                seen.add(kind.enter(layer, numbers(h_a), some).numpy(), h_b, g, scale)
 
         def arrived_total(gradient):
             if tracker.follows(number, seen):
                 g = kind.enter(layer, numbers(gradient), some).numpy()
-                seen.add_total(scale * g)
+                seen.add_total(g, scale)
 
         returned.register_hook(arrived)
         if tracker.options["grad"] == "total" and x.requires_grad:

@@ -10,7 +10,7 @@ from neurogeom.formulas import matrix_alignment as formula
 from neurogeom.formulas.participation_ratio import from_covariance
 from neurogeom.formulas.polynomial_alignment import exponents, phase
 from neurogeom.networks.linear_maps import LinearMap
-from neurogeom.networks.moments import CrossMoments, Moments, projection
+from neurogeom.networks.moments import BLOCK, CrossMoments, Moments, projection
 
 __all__ = ["DIMS", "LayerMoments"]
 
@@ -52,6 +52,7 @@ class LayerMoments:
         self.moments: dict[tuple[str, bool], Moments] = {}  # by matrix, and whether normalised
         self.cross: CrossMoments | None = None
         self.weight, self.moved = None, False
+        self._places: dict[str, np.ndarray] = {}
 
     def look(self, weight: np.ndarray) -> None:
         """Take the weights as they are, (map, n_b, n_a)."""
@@ -90,24 +91,40 @@ class LayerMoments:
         """What the gradients of a pass with n rows are multiplied by."""
         return float(n if self.options["scale"] == "mean" else self.options["scale"])
 
-    def add(self, h_a: np.ndarray, h_b: np.ndarray, g_b: np.ndarray) -> None:
-        """Rows of one pass, (map, row, unit); those that are not finite are counted."""
+    def add(self, h_a: np.ndarray, h_b: np.ndarray, g_b: np.ndarray, scale: float) -> None:
+        """Rows of one pass, (map, row, unit), gradients yet to be scaled."""
+        for first in range(0, h_a.shape[1], BLOCK):
+            part = slice(first, first + BLOCK)
+            self._add(h_a[:, part], h_b[:, part], g_b[:, part], scale)
+
+    def _add(self, h_a: np.ndarray, h_b: np.ndarray, g_b: np.ndarray, scale: float) -> None:
+        g_b = np.multiply(g_b, scale, out=self._place("G_b", g_b.shape[1]))
         keep, (h_a, h_b, g_b) = _finite(h_a, h_b, g_b)
         rows = {"H_a": h_a, "H_b": h_b, "G_b": g_b}
         if self.options["grad"] == "through":
-            rows["G_a"] = g_b @ self.weight
+            place = self._place("G_a", g_b.shape[1])
+            rows["G_a"] = np.matmul(g_b, self.weight, out=place)
         self._take(rows, keep)
         if self.cross is not None:
             self.cross.add(g_b, h_a, keep=keep)
-        self.n_rows += keep.sum(axis=1)
-        self.n_dropped += (~keep).sum(axis=1)
+        kept = np.full(self.n_maps, g_b.shape[1]) if keep is None else keep.sum(axis=1)
+        self.n_rows += kept
+        self.n_dropped += g_b.shape[1] - kept
 
-    def add_total(self, g_a: np.ndarray) -> None:
+    def _place(self, name: str, n: int) -> np.ndarray:
+        """Where n rows are worked out; new arrays cost more than what is done in them."""
+        place = self._places.get(name)
+        if place is None or place.shape[1] < n:
+            width = self.weight.shape[1 if name[-1] == "b" else 2]
+            place = self._places[name] = np.empty((self.n_maps, n, width))
+        return place[:, :n]
+
+    def add_total(self, g_a: np.ndarray, scale: float) -> None:
         """Rows of the gradient over all that the input feeds."""
-        keep, (g_a,) = _finite(g_a)
+        keep, (g_a,) = _finite(scale * g_a)
         self._take({"G_a": g_a}, keep)
 
-    def _take(self, rows: dict[str, np.ndarray], keep: np.ndarray) -> None:
+    def _take(self, rows: dict[str, np.ndarray], keep: np.ndarray | None) -> None:
         for (name, _), moments in self.moments.items():
             if name in rows:
                 moments.add(rows[name], keep=keep)
@@ -212,15 +229,15 @@ class LayerMoments:
         return formula.Collapse(*map(np.array, zip(*each, strict=True)))
 
 
-def _finite(*rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Which rows are finite in all, (map, row), and all of them with zeros for the others."""
+def _finite(*rows: np.ndarray) -> tuple[np.ndarray | None, list[np.ndarray]]:
+    """Which rows are finite in all, (map, row) or None for all; the rows, zeros for the others."""
     keep = np.ones(rows[0].shape[:2], bool)
     with np.errstate(over="ignore", invalid="ignore"):
         for values in rows:
             if not np.isfinite(values.sum()):
                 keep &= np.isfinite(values).all(axis=-1)
     if keep.all():
-        return keep, list(rows)
+        return None, list(rows)
     return keep, [np.where(keep[..., None], values, 0.0) for values in rows]
 
 

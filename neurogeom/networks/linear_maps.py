@@ -193,7 +193,7 @@ def _never_runs(name):
 
 
 def _patches(x, size, stride, dilation):
-    """Of images (trial, channel, row, column), already padded: (channel, pixel, trial and position)."""
+    """Of padded images (trial, channel, row, column): (channel, pixel, trial and position)."""
     x = x.contiguous()
     trials, channels, *sides = x.shape
     places = [

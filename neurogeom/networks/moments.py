@@ -11,11 +11,11 @@ __all__ = ["CrossMoments", "Moments", "projection"]
 
 SHORT = 1e-150  # rows shorter than this have no direction
 BLOCK = 2048  # rows that are worked on at once
-FAR = 1e-3  # share of variance in second moments below which rows are centred first
+FAR = 1e-3  # share of variance in second moments below which the mean is taken off first
 
 
 class Moments:
-    r"""Second moments of rows, in float64, by the updates of Chan, Golub & LeVeque (1983).
+    r"""Second moments of rows, in float64, about a reference that keeps their digits.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ class Moments:
 
     Notes
     -----
-    ``count`` (map,), ``mean`` (map, k). Batches of 8 give what one of 64 gives, up to rounding;
-    accumulators of several workers give by :meth:`merge` what one would have given.
+    ``count`` (map,) of rows. Batches of 8 give what one of 64 gives, up to rounding; accumulators
+    of several workers give by :meth:`merge` what one would have given (Chan, Golub & LeVeque 1983).
 
     Examples
     --------
@@ -49,8 +49,9 @@ class Moments:
         self.n, self.normalised, self.projection = int(n), normalised, projection
         k = self.n if projection is None else len(projection)
         self.count = np.zeros(n_maps)
-        self.mean = np.zeros((n_maps, k))
-        self.scatter = np.zeros((n_maps, k, k))  # about the mean, summed over rows
+        self.reference = None  # what rows are taken from, (map, k); the first batch decides
+        self.total = np.zeros((n_maps, k))
+        self.scatter = np.zeros((n_maps, k, k))  # both about the reference, summed over rows
         self._product = np.empty_like(self.scatter)  # a place to work: new ones cost more
         self._rows = np.empty((n_maps, 0, self.n))
 
@@ -63,71 +64,87 @@ class Moments:
                 f"rows have shape {rows.shape}; pass (map, row, n) of {len(self.count)} maps and "
                 f"{self.n} numbers a row"
             )
-        keep = np.ones(rows.shape[:2], bool) if keep is None else keep
         for first in range(0, rows.shape[1], BLOCK):
-            self._add(rows[:, first : first + BLOCK], keep[:, first : first + BLOCK])
+            part = slice(first, first + BLOCK)
+            self._add(rows[:, part], None if keep is None else keep[:, part])
 
     def _add(self, rows, keep):
-        if not keep.all():
+        if keep is not None:
             rows = np.where(keep[..., None], rows, 0.0)
         if self.normalised:
-            squares = np.einsum("mri,mri->mr", rows, rows)
-            keep = keep & (squares > SHORT**2)
-            over = np.where(keep, 1.0 / np.sqrt(np.where(keep, squares, 1.0)), 0.0)
-            rows = np.multiply(rows, over[..., None], out=self._place(rows))
+            rows, keep = self._normalised(rows, keep)
         if self.projection is not None:
             rows = rows @ self.projection.T
-        count = keep.sum(axis=1).astype(float)
-        mean = (keep[:, None].astype(float) @ rows)[:, 0] / np.maximum(count, 1)[:, None]
+        if self.reference is None:
+            self.reference = _reference(rows, keep)
+        if self.reference.any():
+            rows = rows - self.reference[:, None]
+            rows = rows if keep is None else rows * keep[..., None]
         product = np.matmul(rows.swapaxes(1, 2), rows, out=self._product)
-        whole = np.trace(product, axis1=1, axis2=2)
-        if not np.isfinite(whole).all():
+        if not np.isfinite(np.trace(product, axis1=1, axis2=2)).all():
             raise ValueError("rows hold values that are not finite; leave them out by keep")
-        own = count * np.einsum("mi,mi->m", mean, mean)
-        # A mean far from 0 would leave the digits of nothing but itself.
-        if (whole - own < FAR * whole).any():
-            rows = (rows - mean[:, None]) * keep[..., None]
-            product = np.matmul(rows.swapaxes(1, 2), rows, out=self._product)
-            self._combine(count, mean, product, 0.0)
-        else:
-            self._combine(count, mean, product, count)
+        self.scatter += product
+        self.total += (np.ones((1, rows.shape[1])) @ rows)[:, 0]
+        self.count += rows.shape[1] if keep is None else keep.sum(axis=1)
 
-    def _place(self, rows):
-        """A part of the array that rows are normalised into, laid out as they are."""
+    def _normalised(self, rows, keep):
+        squares = np.einsum("mri,mri->mr", rows, rows)
+        if squares.min(initial=1.0) > SHORT**2:
+            over = 1.0 / np.sqrt(squares)
+        else:
+            keep = squares > SHORT**2 if keep is None else keep & (squares > SHORT**2)
+            over = np.where(keep, 1.0 / np.sqrt(np.where(keep, squares, 1.0)), 0.0)
         if self._rows.shape[1] < rows.shape[1]:
-            self._rows = np.empty_like(rows)
-        return self._rows[:, : rows.shape[1]]
+            self._rows = np.empty_like(rows)  # laid out as they are
+        place = self._rows[:, : rows.shape[1]]
+        return np.multiply(rows, over[..., None], out=place), keep
 
     def merge(self, other):
         """Take in what another accumulator of the same kind has seen."""
         same = self.scatter.shape == other.scatter.shape and self.normalised == other.normalised
         if not same or not _equal(self.projection, other.projection):
             raise ValueError("the accumulators differ in size, mode or projection; make them alike")
-        self._combine(other.count, other.mean, other.scatter, 0.0)
+        if other.reference is None:
+            return
+        if self.reference is None:
+            self.reference = other.reference
+        step = other.reference - self.reference
+        n, both = other.count[:, None], _outer(other.total, step)
+        self.scatter += other.scatter + both + both.swapaxes(1, 2)
+        self.scatter += n[..., None] * _outer(step, step)
+        self.total += other.total + n * step
+        self.count = self.count + other.count
 
     def raw(self):
         """E[x x^T], (map, k, k); NaN without rows."""
-        return self.covariance() + self.mean[:, :, None] * self.mean[:, None]
+        mean = self._about() + (0.0 if self.reference is None else self.reference)
+        return self.covariance() + _outer(mean, mean)
 
     def covariance(self):
         """E[(x - E x)(x - E x)^T], (map, k, k), over the number of rows; NaN without rows."""
-        seen = self.count > 0
-        over = self.scatter / np.where(seen, self.count, 1.0)[:, None, None]
-        return np.where(seen[:, None, None], over, np.nan)
+        about = self._about()
+        return self.scatter / self._counted()[..., None] - _outer(about, about)
 
-    def _combine(self, count, mean, product, about_zero):
-        """Take in a scatter, or products of as many rows `about_zero` whose mean is still within."""
-        total = self.count + count
-        share = count / np.maximum(total, 1)
-        step = mean - self.mean
-        self.scatter += product
-        both = np.stack([mean, step], axis=1)
-        weight = np.stack([-about_zero + np.zeros_like(count), self.count * share], axis=1)
-        self.scatter += np.matmul(
-            (weight[..., None] * both).swapaxes(1, 2), both, out=self._product
-        )
-        self.mean += share[:, None] * step
-        self.count = total
+    def _counted(self):
+        """(map, 1), NaN where there are no rows."""
+        return np.where(self.count > 0, self.count, np.nan)[:, None]
+
+    def _about(self):
+        """The mean less the reference."""
+        return self.total / self._counted()
+
+
+def _reference(rows, keep):
+    """The mean where it is so far from 0 that the spread would lose digits beside it; else 0."""
+    keep = np.ones(rows.shape[:2]) if keep is None else keep.astype(float)
+    mean = (keep[:, None] @ rows)[:, 0] / np.maximum(keep.sum(axis=1), 1)[:, None]
+    spread = np.sum(keep[..., None] * (rows - mean[:, None]) ** 2, axis=(1, 2))
+    whole = np.sum(keep[..., None] * rows**2, axis=(1, 2))
+    return np.where((spread < FAR * whole)[:, None], mean, 0.0)
+
+
+def _outer(x, y):
+    return x[:, :, None] * y[:, None]
 
 
 class CrossMoments:
@@ -163,9 +180,7 @@ class CrossMoments:
 
     def value(self):
         """The mean; NaN without rows."""
-        seen = (self.count > 0)[:, None, None]
-        over = self.total / np.where(self.count > 0, self.count, 1.0)[:, None, None]
-        return np.where(seen, over, np.nan)
+        return self.total / np.where(self.count > 0, self.count, np.nan)[:, None, None]
 
 
 def projection(n, k, *, seed=0):
