@@ -30,6 +30,7 @@ __all__ = [
     "chance",
     "excess",
     "neural_collapse",
+    "participation_ratio",
     "relations",
     "stationarity",
     "traceless",
@@ -155,7 +156,9 @@ def relations(W, H_a, G_a, H_b, G_b, *, project_a=None, project_b=None):
     H_a, G_a : array (n_a, n_a); H_b, G_b : array (n_b, n_b)
         Second moments or covariances. NaN throughout where one is not known.
     project_a, project_b : array (k, n_a), (k, n_b), optional
-        Projections that the moments of a side went through; then they are (k, k).
+        Projections, of independent normal entries of variance 1 / k, that the moments of a side
+        went through; then they are (k, k), and what is returned is estimated for the whole from
+        products without the bias of projection, the mean entry taken to be 0. Not clipped.
 
     Returns
     -------
@@ -174,11 +177,56 @@ def relations(W, H_a, G_a, H_b, G_b, *, project_a=None, project_b=None):
     of_b = W if project_b is None else project_b @ W
     Z_a, Z_b = of_a @ of_a.T, of_b @ of_b.T
     pairs = ((H_a, G_a), (H_a, Z_a), (G_a, Z_a), (H_b, G_b), (H_b, Z_b), (G_b, Z_b))
+    wholes = [None if project_a is None else W.shape[1]] * 3
+    wholes += [None if project_b is None else W.shape[0]] * 3
     found = np.full((3, 6), np.nan)
-    for i, (A, B) in enumerate(pairs):
+    for i, ((A, B), n) in enumerate(zip(pairs, wholes, strict=True)):
         if np.isfinite(A).all() and np.isfinite(B).all():
-            found[:, i] = alignment(A, B), chance(A, B), traceless(A, B)
+            direct = alignment, chance, traceless
+            found[:, i] = [f(A, B) for f in direct] if n is None else _of_the_whole(A, B, n)
     return Relations(found[0], found[1], _beyond(found[0], found[1]), found[2])
+
+
+def participation_ratio(A, *, projected=False):
+    """Over how many dimensions a moment is spread, also one that was projected; NaN where it is 0.
+
+    A : array (n, n); projected : whether it went through a projection as in :func:`relations`
+
+    Examples
+    --------
+    >>> float(participation_ratio(1e-200 * np.eye(3)))
+    3.0
+    """
+    if not np.isfinite(A).all() or not np.any(A):
+        return np.nan
+    A = _unit(np.asarray(A, dtype=float))
+    if not projected:
+        return from_covariance(A)
+    square, traces = _products(A, A)
+    return traces / square if square > 0 else np.nan
+
+
+def _products(A, B):
+    r"""Of projected matrices, without bias: tr(AB) and tr(A) tr(B) of the whole.
+
+    :math:`E\,\mathrm{tr}(A'B') = (1 + 1/k)\,\mathrm{tr}(AB) + \mathrm{tr}A\,\mathrm{tr}B / k` and
+    :math:`E\,\mathrm{tr}A'\,\mathrm{tr}B' = \mathrm{tr}A\,\mathrm{tr}B + 2\,\mathrm{tr}(AB) / k`.
+    """
+    k = len(A)
+    traces = np.trace(A) * np.trace(B)
+    inner = (np.sum(A * B) - traces / k) / (1 + 1 / k - 2 / k**2)
+    return inner, traces - 2 * inner / k
+
+
+def _of_the_whole(A, B, n):
+    """Alignment, chance and traceless cosine of the (n, n) matrices that A and B project."""
+    A, B = _pair(A, B)
+    (ab, t_ab), (aa, t_aa), (bb, t_bb) = _products(A, B), _products(A, A), _products(B, B)
+    free = aa - t_aa / n, bb - t_bb / n
+    if min(aa, bb, t_aa, t_bb) <= 0:
+        return np.full(3, np.nan)
+    cosine = (ab - t_ab / n) / np.sqrt(free[0] * free[1]) if min(free) > 0 else np.nan
+    return ab / np.sqrt(aa * bb), np.sqrt(t_aa / aa * t_bb / bb) / n, cosine
 
 
 def stationarity(W, cross, weight_decay):

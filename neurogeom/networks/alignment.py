@@ -74,8 +74,8 @@ def track_alignment(
         At most so many rows of a pass, drawn at random (positions of a convolution, tokens).
     project : int, optional
         Sides wider than this are seen through one random projection to so many numbers. Relations
-        are then noisy and their chance is higher (it is computed for what was projected, so that
-        the excess stands); there are no exponents of such a side.
+        and participation ratios are then estimates of those of the whole, noisy (by about 0.1 at
+        200) and not clipped; there are no exponents of such a side.
     seed : int
 
     Returns

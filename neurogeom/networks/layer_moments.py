@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from neurogeom.formulas import matrix_alignment as formula
-from neurogeom.formulas.participation_ratio import from_covariance
 from neurogeom.formulas.polynomial_alignment import exponents, phase
 from neurogeom.networks.linear_maps import LinearMap
 from neurogeom.networks.moments import BLOCK, CrossMoments, Moments, projection
@@ -88,8 +87,8 @@ class LayerMoments:
         return np.sort(self.rng.choice(n, most, replace=False))
 
     def factor(self, n: int) -> float:
-        """What the gradients of a pass with n rows are multiplied by."""
-        return float(n if self.options["scale"] == "mean" else self.options["scale"])
+        """What makes g of the gradients of a pass with n rows: minus the gradient of one's loss."""
+        return -float(n if self.options["scale"] == "mean" else self.options["scale"])
 
     def add(self, h_a: np.ndarray, h_b: np.ndarray, g_b: np.ndarray, scale: float) -> None:
         """Rows of one pass, (map, row, unit), gradients yet to be scaled."""
@@ -182,7 +181,12 @@ class LayerMoments:
             "commutation": fit.commutation,
             "n_directions": fit.n_directions,
             "phase": phase(*fit.estimate),
-            "participation_ratio": [_spread(known[name]) for name in MATRICES],
+            "participation_ratio": [
+                formula.participation_ratio(
+                    known[name], projected=(self.to_a, self.to_b)[name[-1] == "b"] is not None
+                )
+                for name in MATRICES
+            ],
             "cross": self._cross(i),
             "weights_moved": self.moved,
             "reason": self._reason(i),
@@ -193,10 +197,7 @@ class LayerMoments:
         if self.cross is None or not self.cross.count[i]:
             return [np.nan, np.nan]
         W, C = self.weight[i], self.cross.value()[i]
-        of_a, of_b = _through(self.to_a, W.T), _through(self.to_b, W)
-        back, forth = _through(self.to_a, C.T), _through(self.to_b, C)
-        return [formula.alignment(of_a @ back.T, of_a @ of_a.T),
-                formula.alignment(forth @ of_b.T, of_b @ of_b.T)]  # fmt: skip
+        return [formula.alignment(W.T @ C, W.T @ W), formula.alignment(C @ W.T, W @ W.T)]
 
     def _reason(self, i: int) -> str:
         if not self.n_rows[i]:
@@ -243,12 +244,6 @@ def _finite(*rows: np.ndarray) -> tuple[np.ndarray | None, list[np.ndarray]]:
 
 def _through(projected: np.ndarray | None, A: np.ndarray) -> np.ndarray:
     return A if projected is None else projected @ A
-
-
-def _spread(matrix: np.ndarray) -> float:
-    """The participation ratio; the scale is taken out first, or squares of small ones vanish."""
-    largest = np.abs(matrix).max()
-    return from_covariance(matrix / largest) if np.isfinite(largest) and largest > 0 else np.nan
 
 
 def _nothing() -> dict[str, np.ndarray]:

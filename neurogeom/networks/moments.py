@@ -10,6 +10,7 @@ import numpy as np
 __all__ = ["CrossMoments", "Moments", "projection"]
 
 SHORT = 1e-150  # rows shorter than this have no direction
+BROKEN = "rows hold values that are not finite; leave them out by keep"
 BLOCK = 2048  # rows that are worked on at once
 FAR = 1e-3  # share of variance in second moments below which the mean is taken off first
 
@@ -76,13 +77,15 @@ class Moments:
         if self.projection is not None:
             rows = rows @ self.projection.T
         if self.reference is None:
+            if not np.isfinite(rows).all():
+                raise ValueError(BROKEN)
             self.reference = _reference(rows, keep)
         if self.reference.any():
             rows = rows - self.reference[:, None]
             rows = rows if keep is None else rows * keep[..., None]
         product = np.matmul(rows.swapaxes(1, 2), rows, out=self._product)
         if not np.isfinite(np.trace(product, axis1=1, axis2=2)).all():
-            raise ValueError("rows hold values that are not finite; leave them out by keep")
+            raise ValueError(BROKEN)
         self.scatter += product
         self.total += (np.ones((1, rows.shape[1])) @ rows)[:, 0]
         self.count += rows.shape[1] if keep is None else keep.sum(axis=1)
@@ -186,9 +189,9 @@ class CrossMoments:
 def projection(n, k, *, seed=0):
     r"""A fixed random map of n numbers to k, (k, n), that keeps squared lengths on average.
 
-    Traces of products survive it, :math:`E\langle RAR^T, RBR^T\rangle = \langle A, B\rangle
-    (1 + 1/k) + \mathrm{tr}A\,\mathrm{tr}B / k`: participation ratios of projected matrices are
-    :math:`1 / (1/\gamma + 1/k)`, and alignments must be held against the chance of the projected.
+    Products of matrices grow by their traces, :math:`E\langle RAR^T, RBR^T\rangle =
+    (1 + 1/k) \langle A, B\rangle + \mathrm{tr}A\,\mathrm{tr}B / k`, which
+    :func:`neurogeom.formulas.matrix_alignment.relations` takes off.
 
     Examples
     --------
