@@ -344,7 +344,7 @@ def minimum(sizes, n):
         where = point.clone().requires_grad_()
         (slope,) = torch.autograd.grad(loss(where), where)
         values, axes = torch.linalg.eigh(torch.autograd.functional.hessian(loss, point))
-        point = point - axes @ ((axes.T @ slope) / values.abs().clamp_min(1e-4))
+        point = point - axes @ ((axes.T @ slope) / values.abs().clamp_min(1e-9))
     torch.nn.utils.vector_to_parameters(point, weights)
     return net, x, y, gamma
 

@@ -119,15 +119,15 @@ class FluctuationDissipation:
             G = self._numbers(own, weight.grad)
             G = G if group.get("maximize") else -G
             for side, w, g in (("b", W, G), ("a", W.swapaxes(1, 2), G.swapaxes(1, 2))):
-                step = g - decay * w
-                drift = g @ w.swapaxes(1, 2)
-                square, expands = w @ w.swapaxes(1, 2), g @ g.swapaxes(1, 2)
-                actual = step @ step.swapaxes(1, 2)
+                across = w.swapaxes(1, 2)
+                drift, square = g @ across, w @ across
+                drift = drift + drift.swapaxes(1, 2)
                 total = self.sums[i][side]
-                total[0] += rate * (drift + drift.swapaxes(1, 2))
-                total[1] += rate**2 * expands
+                total[0] += rate * drift
+                total[1] += rate**2 * (g @ g.swapaxes(1, 2))
                 total[2] += 2 * rate * decay * square
-                total[3] += rate**2 * (actual - expands)
+                # of the whole step, G - decay W, what is not of G alone
+                total[3] += rate**2 * decay * (decay * square - drift)
                 total[4] += square
 
     def report(self) -> xr.Dataset:
