@@ -232,7 +232,7 @@ def _active(module, inputs, layers):
     torch = lazy_torch()
     feed = Feed(torch, module, inputs)
     with watched(torch, module, find_layers(torch, module, layers)) as run:
-        calls = run(feed(np.arange(feed.n_trials)))
+        calls = run(feed(np.arange(feed.n_trials)), feed.n_trials)
         return [torch.stack(own).numpy() > 0 if len(own) > 1 else own[0].numpy() > 0
                 for own in calls]  # fmt: skip
 
