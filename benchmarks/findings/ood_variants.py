@@ -25,7 +25,7 @@ from neurogeom import networks
 SOURCE = "Vafidis, Bhargava & Rangel 2025, arXiv:2407.11249"
 NOISE = Rule("OOD r2, trained with noise 0.2 less without noise", threshold=0.05, seeds=20)
 CORRELATED = Rule("OOD r2, trained with correlation 0.6 less untrained", threshold=0.1, seeds=20)
-STRONGLY = Rule("OOD r2, trained with correlation 0.9 less untrained", threshold=0.1)
+STRONGLY = Rule("OOD r2, trained with correlation 0.9 less untrained", threshold=0.1, seeds=20)
 MORE_LATENTS = Rule("OOD r2, N = 4 D less N = D", threshold=0.05, seeds=20)
 GATES = Rule("OOD r2, N = 24 less untrained", threshold=0.02)
 LOSS = Rule("OOD r2, a label at every step less one at the decision", threshold=0.05, seeds=20)
