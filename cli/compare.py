@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
-from neurogeom.cli.options import Names, Window, columns_of
+from neurogeom.cli.options import Jobs, Names, Window, columns_of
 from neurogeom.cli.output import claim, write_text
 from neurogeom.cli.score import MEASURES, READOUTS, Remembering
+
+FIGURES = (".png", ".pdf", ".svg")
 
 
 @click.command(cls=Remembering)
@@ -20,8 +22,8 @@ from neurogeom.cli.score import MEASURES, READOUTS, Remembering
 @click.option("--window", type=Window(), help="Seconds from the event, such as 0.2:0.4.")
 @click.option("--variables", type=Names(), required=True, help="Columns that both have.")
 @click.option("--contrasts", type=Names(), help="Columns that follow from them, or products a:b.")
-@click.option("--units", metavar="EXPR", help="Which units, such as \"quality == 'good'\".")
-@click.option("--where", metavar="EXPR", help="Which trials, such as 'correct and not opto'.")
+@click.option("--units", metavar="EXPR", help="Which units (NWB), such as \"quality == 'good'\".")
+@click.option("--where", metavar="EXPR", help="Which trials (NWB), such as 'correct and not opto'.")
 @click.option("--measures", type=Names(), help="As in neurogeom score.")
 @click.option("--match", type=Names(), help="Of neurons,trials,noise.  [default: all]")
 @click.option("--readout", type=click.Choice(READOUTS), help="Linear readout.  [default: svm]")
@@ -29,7 +31,7 @@ from neurogeom.cli.score import MEASURES, READOUTS, Remembering
 @click.option("--nulls", "n_null", type=click.IntRange(0), help="Surrogates; 0 for none.")
 @click.option("--draws", "n_draws", type=click.IntRange(1), help="Subsamples a net.  [default: 3]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--jobs", "n_jobs", type=int, default=1, show_default=True, help="Workers; -1: all.")
+@click.option("--jobs", "n_jobs", type=Jobs(), default=1, show_default=True, help="Workers, or -1.")
 @click.option("--out", type=click.Path(path_type=Path), help="Everything, as NetCDF.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Side by side, as PNG, PDF or SVG.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Tidy rows, one a number.")
@@ -48,6 +50,9 @@ def compare(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     *first, last = files
     if not first:
         raise click.UsageError("two things are compared: name a recording and a network")
+    figure = given["figure"]
+    if figure is not None and figure.suffix.lower() not in FIGURES:
+        raise click.UsageError(f"--figure {figure} has no ending of {', '.join(FIGURES)}")
     outputs = [given[k] for k in ("out", "figure", "csv") if given[k] is not None]
     claim(outputs, list(files), overwrite=given["overwrite"])
     network = _activity(last)
@@ -56,9 +61,11 @@ def compare(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     asked = {k: given[k] for k in (*names, "window", "seed", "n_jobs") if given[k] is not None}
     if asked.get("measures") == ["all"]:
         asked["measures"] = "all"
-    unknown = [m for m in asked.get("measures", ()) if m not in MEASURES and m != "all"]
-    if unknown and asked["measures"] != "all":
-        raise click.UsageError(f"no measure {unknown[0]!r}; choose from {', '.join(MEASURES)}, all")
+    else:
+        for name in asked.get("measures", ()):
+            if name not in MEASURES:
+                known = ", ".join(MEASURES)
+                raise click.UsageError(f"no measure {name!r}; choose from {known}, or all alone")
     with progress_bar() as progress:
         tree = ng.compare(recording, network, given["variables"], progress=progress, **asked)
     tree.attrs["command"] = shlex.join(ctx.meta["neurogeom.words"])
@@ -83,6 +90,11 @@ def _recording(files: list[Path], given: dict):
     if files[0].suffix == ".nc":
         if len(files) > 1:
             raise click.UsageError("a recording is one .nc file, or several NWB files")
+        for option in ("align", "units", "where"):
+            if given[option] is not None:
+                raise click.UsageError(
+                    f"--{option} is for NWB files; {files[0]} holds activity that is cut out"
+                )
         return _activity(files[0])
     asked = {k: given[k] for k in ("align", "window", "units", "where") if given[k] is not None}
     asked["variables"] = columns_of(given["variables"], given["contrasts"] or [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +25,22 @@ class Window(click.ParamType):
         if not start < stop:
             self.fail(f"{value!r} ends before it starts; write the earlier time first")
         return start, stop
+
+
+class Jobs(click.ParamType):
+    """A number of workers, -1 for all cores."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None):
+        """A whole number that is not 0."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if not number:
+            self.fail(f"{value!r} is no number of workers; give 1 or more, or -1 for all cores")
+        return number
 
 
 class Names(click.ParamType):
@@ -94,8 +111,24 @@ class Settings(click.ParamType):
         name, equals, text = value.partition("=")
         if not (name.strip() and equals and text):
             self.fail(f"{value!r} is not a name and its value, such as noise=0.1")
-        parts = [_plain(part.strip()) for part in text.split(",") if part.strip()]
-        return name.strip().replace("-", "_"), tuple(parts) if "," in text else parts[0]
+        parts = [part.strip() for part in text.removesuffix(",").split(",")]
+        if not all(parts):
+            self.fail(f"{value!r} has an empty value; separate values by single commas")
+        values = tuple(map(_plain, parts))
+        return name.strip().replace("-", "_"), values if "," in text else values[0]
+
+
+class NetCDF(click.ParamType):
+    """A file name that ends in .nc, as a path: others are made from it."""
+
+    name = "FILE.nc"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None):
+        """The path."""
+        path = Path(value)
+        if path.suffix != ".nc":
+            self.fail(f"{str(value)!r} does not end in .nc; name a NetCDF file, such as net.nc")
+        return path
 
 
 def _plain(text: str) -> Any:
@@ -111,6 +144,15 @@ def _interval(low: float, high: float) -> tuple:
     """The label of [low, high) and its bounds, None for no bound."""
     bounds = tuple(None if abs(edge) == float("inf") else edge for edge in (low, high))
     return f"[{low:g}, {high:g})", bounds
+
+
+def each_once(pairs: tuple) -> dict[str, Any]:
+    """Settings by name; one that is given twice is refused, as it is not clear which one holds."""
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise click.UsageError(f"--set names {twice[0]!r} twice; give it one value")
+    return dict(pairs)
 
 
 def variables_of(names: list[str], bins: tuple) -> list | dict:

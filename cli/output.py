@@ -13,8 +13,8 @@ def claim(paths: list[Path], inputs: list[Path], *, overwrite: bool) -> None:
     Raises
     ------
     ValueError
-        A file exists and `overwrite` is not asked for, two outputs are one file, or an output
-        is an input.
+        A file exists and `overwrite` is not asked for, two outputs are one file, an output is an
+        input or no file at all.
     OSError
         The folder does not exist or cannot be written to.
     """
@@ -28,6 +28,8 @@ def claim(paths: list[Path], inputs: list[Path], *, overwrite: bool) -> None:
             raise ValueError(f"{path} is named for two outputs; give each its own file")
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder; name a file in it")
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is a device or a pipe, not a file; name a file")
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists already; name another file or add --overwrite")
         _writable(place.parent, path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from neurogeom.cli.options import Bins, Names, Window, columns_of, variables_of
+from neurogeom.cli.options import Bins, Jobs, Names, Window, columns_of, variables_of
 from neurogeom.cli.output import claim, write_text
 
 DEFAULT = ("decoding", "ccgp", "shattering", "parallelism")
@@ -61,7 +61,7 @@ class Remembering(click.Command):
 @click.option("--resamples", "n_resamples", type=click.IntRange(1), help="Splits averaged.")
 @click.option("--nulls", "n_null", type=click.IntRange(0), help="Surrogates; 0 for none.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--jobs", "n_jobs", type=int, default=1, show_default=True, help="Workers; -1: all.")
+@click.option("--jobs", "n_jobs", type=Jobs(), default=1, show_default=True, help="Workers, or -1.")
 @click.option("--out", type=click.Path(path_type=Path), help="Everything, as NetCDF.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Numbers as JSON; - prints only that.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Tidy rows, one a number.")

@@ -1,19 +1,28 @@
 """Brain and network side by side: the same measures, at equal units, trials and noise."""
 
 import time
-from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
 from . import activity as container
 from ._version import __version__
+from .comparable import (
+    HALVES,
+    NETWORK,
+    RECORDING,
+    SHUFFLED,
+    interval,
+    same_conditions,
+    subset,
+    systems_of,
+    windowed,
+)
 from .design import conditions, variable_names
 from .measures.similarity import similarity
 from .noise_match import TOLERANCE, Bench, goal_of, size_of
 from .score import MEASURES, score
 
-RECORDING, NETWORK, SHUFFLED = "recording", "network", "shuffled labels"
 MATCHED = ("neurons", "trials", "noise")
 KEY = 48  # of random streams
 SCORES = ("cka", "procrustes", "rsa")
@@ -31,6 +40,7 @@ def compare(
     window=None,
     contrasts=(),
     min_trials=5,
+    empty="error",
     n_null=999,
     n_draws=3,
     controls=(SHUFFLED,),
@@ -61,13 +71,18 @@ def compare(
         one net, and all nets of a name (of a scalar coordinate ``system`` in a list; "network"
         where there is none) are one system: the trained network, the untrained, its inputs, ...
     variables : list of str, or mapping name -> {level: values}
-        Columns that both have, with the same conditions.
+        Columns that both have, with the same conditions; levels are the same that read the same
+        (0, 0.0 and "0").
     measures : sequence of str, or "all"; optional
         As in :func:`neurogeom.score`.
     match : subset of ("neurons", "trials", "noise")
+        Units, as the recording has; trials of every condition, as its median neuron has; noise.
     window : (start, stop), optional
-        Seconds from the event, over which networks with time are averaged; by default that of the
-        recording. Both are aligned to their own event.
+        Seconds from the event, over which activity with time is averaged; by default that of the
+        recording. Both are aligned to their own event; a network whose time is counted in steps is
+        refused.
+    empty : {"error", "drop"}
+        As in :func:`neurogeom.decoding`; what is left must be the same conditions on both sides.
     n_null : int
         Surrogates of the recording's measures and of similarity. Nets have none: their spread over
         seeds stands beside them.
@@ -118,23 +133,31 @@ def compare(
     of them, at the untrained network, and at the input.
     """
     started = time.monotonic()
-    match = _subset("match", match, MATCHED)
-    controls = _subset("controls", controls, (SHUFFLED,))
-    brain = _windowed(container.sessions(recording), RECORDING, window)
-    systems = _systems(network, window or brain[0].attrs.get("window"))
-    design = conditions(brain, variables, contrasts, empty=options.get("empty", "error"))
+    match = subset("match", match, MATCHED)
+    controls = subset("controls", controls, (SHUFFLED,))
+    scores = (scores,) if isinstance(scores, str) else tuple(scores)
+    if measures is not None and not len(measures):
+        raise ValueError("measures=() is empty; name one, or leave it out")
+    if not isinstance(n_draws, int | np.integer) or n_draws < 1:
+        raise ValueError(f"n_draws={n_draws!r} leaves nothing to average; give 1 or more")
+    brain = container.sessions(recording)
+    window = interval(window, brain[0].attrs.get("window"))
+    brain = windowed(brain, RECORDING, window)
+    systems = systems_of(network, window)
+    design = conditions(brain, variables, contrasts, empty=empty)
     for name, nets in systems.items():
         for x in nets:
-            _same_conditions(design, x, name, variables, contrasts)
-    ask = {"contrasts": contrasts, "min_trials": min_trials, "seed": seed, "n_jobs": n_jobs}
-    ask |= options
+            same_conditions(design, x, name, variables, contrasts, empty)
+    ask = {"contrasts": contrasts, "min_trials": min_trials, "empty": empty, "seed": seed}
+    ask |= {"n_jobs": n_jobs, **options}
     told = {} if progress is None else {"progress": progress}
     whole = score(brain, variables, measures=measures, n_null=n_null, **ask, **told)
     names = [n for n in whole.children if n in MEASURES]
-    size = size_of(whole, match)
+    size = size_of(whole, design, match)
     goal = goal_of(whole, brain, variables, n_null, ask) if "noise" in match else None
     quick = {**ask, "n_null": 0, "target": "none"}
-    bench = Bench(variables, contrasts, size, goal, quick, n_draws, seed)
+    alone = str(brain[0].session.item()) if len(brain) == 1 else NETWORK
+    bench = Bench(variables, contrasts, alone, size, goal, quick, n_draws, seed)
     nets = {name: [bench.net(x, name, i) for i, x in enumerate(each)]
             for name, each in systems.items()}  # fmt: skip
     if SHUFFLED in controls:
@@ -155,84 +178,13 @@ def compare(
         "version": __version__,
         "variables": variable_names(variables),
         "systems": [RECORDING, *nets],
-        "match": {"what": list(match), "n_neurons": size.n_neurons, "n_trials": size.n_trials,
+        "match": {"what": list(match), "n_neurons": size.n_neurons, "n_trials": size.trials(),
+                  **({} if window is None else {"window": list(window)}),
                   **({} if goal is None else {"decoding": goal, "tolerance": TOLERANCE})},
         "notes": list(dict.fromkeys(notes)),
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
     return tree
-
-
-# --- who is compared ------------------------------------------------------------------------------
-
-
-def _subset(name, given, known):
-    given = (given,) if isinstance(given, str) else tuple(given)
-    for value in given:
-        if value not in known:
-            raise ValueError(f"{name}={value!r} is unknown; choose from {list(known)}")
-    return given
-
-
-def _systems(network, window):
-    """{system: list of one validated DataArray a net}."""
-    if isinstance(network, Mapping):
-        given = {str(k): [v] if isinstance(v, xr.DataArray) else list(v)
-                 for k, v in network.items()}  # fmt: skip
-    else:
-        given = {}
-        for x in [network] if isinstance(network, xr.DataArray) else list(network):
-            name = str(x.coords["system"].item()) if "system" in x.coords else NETWORK
-            given.setdefault(name, []).append(x)
-    if RECORDING in given or SHUFFLED in given:
-        raise ValueError(f"{RECORDING!r} and {SHUFFLED!r} are systems of their own; rename yours")
-    if not given or not all(given.values()):
-        raise ValueError("there is no network to compare with; give the activity of one at least")
-    return {k: [_windowed([container.validate(x)], k, window)[0] for x in v]
-            for k, v in given.items()}  # fmt: skip
-
-
-def _windowed(sessions, name, window):
-    """Activity without time: the mean over the window."""
-    if not any("time" in x.dims for x in sessions):
-        return sessions
-    if window is None:
-        raise ValueError(
-            f"the {name} has a time dim and the recording says no window; pass window=(start, stop)"
-        )
-    found = []
-    for x in sessions:
-        if "time" in x.dims:
-            inside = (x.time >= window[0]) & (x.time < window[1])
-            if not bool(inside.any()):
-                raise ValueError(
-                    f"the {name} has no time within {window[0]:g} to {window[1]:g} s (it goes from "
-                    f"{float(x.time[0]):g} to {float(x.time[-1]):g} s); pass another window"
-                )
-            x = x.isel(time=np.flatnonzero(inside.values)).mean("time", keep_attrs=True)
-            x = x.assign_attrs(window=[float(t) for t in window])
-        found.append(x)
-    return found
-
-
-def _same_conditions(design, x, name, variables, contrasts):
-    """Refuse a network whose conditions are others, naming one and the side that has it."""
-    try:
-        other = conditions([x], variables, contrasts)
-    except (KeyError, ValueError) as error:
-        raise type(error)(f"in the {name}: {error.args[0]}") from error
-    mine, theirs = (
-        {tuple(str(d.labels[v][c]) for v in d.names) for c in range(d.n_conditions)}
-        for d in (design, other)
-    )
-    for have, lack, only in ((RECORDING, name, mine - theirs), (name, RECORDING, theirs - mine)):
-        if only:
-            cell = ", ".join(f"{v}={level}" for v, level in zip(design.names, min(only),
-                                                                strict=True))  # fmt: skip
-            raise ValueError(
-                f"the {have} has a condition ({cell}) that the {lack} has not; name the levels "
-                "that both have, as in {'rule': {'stay': ['stay'], 'shift': ['shift']}}"
-            )
 
 
 # --- what comes out -------------------------------------------------------------------------------
@@ -296,7 +248,7 @@ def _similar(brain, nets, variables, design, scores, n_null, ask):
         "seed": ask["seed"],
     }
     one, two = _halves(brain, ask["seed"])
-    found = {"recording, halves": [similarity(one, two, variables, neurons="sampled", **options)]}
+    found = {HALVES: [similarity(one, two, variables, neurons="sampled", **options)]}
     for name, each in nets.items():
         found[name] = [
             similarity(brain, n.draws[0], variables, neurons=("sampled", "all"), **options)
@@ -360,6 +312,6 @@ def _matching(nets, size, goal):
         {"system": list(nets), "net": range(most)},
     )
     result["noise_sd"].attrs["units"] = "root mean square of the units' sd over trials"
-    result.attrs = {"n_neurons": size.n_neurons or 0, "n_trials": size.n_trials or 0,
+    result.attrs = {"n_neurons": size.n_neurons or 0, "n_trials": size.trials(),
                     "decoding_of_recording": np.nan if goal is None else goal}  # fmt: skip
     return result

@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from .tensors import by_number, load_tensors, part, plain, save_tensors, tensor_files
+from . import checkpoints
+from .options import is_number, is_whole
+from .tensors import lazy_safetensors, plain
 
 RATES = ("constant", "one_cycle")
 OPTIMIZERS = ("adam", "sgd")
@@ -38,9 +40,20 @@ def lazy_torch():
 
 
 def device_of(name: str | None) -> str:
-    """The device asked for, or the best there is."""
+    """The device asked for, or the best there is.
+
+    Raises
+    ------
+    ValueError
+        There is no such device here.
+    """
     torch = lazy_torch()
-    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+    there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    try:
+        torch.empty(0, device=name or there[-1])
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        raise ValueError(f"device {name!r} is not here; choose from {there}") from error
+    return str(name or there[-1])
 
 
 @contextmanager
@@ -108,7 +121,7 @@ def fit(
     weight_decay : float
         Coupled: the gradient of ``weight_decay / 2 * |parameters|^2``.
     clip : float, optional
-        Largest norm of the gradient of each net.
+        Largest norm of the gradient of each net, above 0.
     evaluate, every, stop
         ``evaluate(step)`` gives one number a net and name, every so many steps and at the end;
         ``stop`` of these says which nets are done: their state is kept as it was then.
@@ -126,7 +139,9 @@ def fit(
     Raises
     ------
     ValueError
-        An option is unknown, nothing can be trained, a checkpoint is of another run.
+        An option is not possible, nothing can be trained, a checkpoint is of another run.
+    OSError
+        A checkpoint is damaged.
 
     Notes
     -----
@@ -134,7 +149,10 @@ def fit(
     loss, and a warning says at which step and in which net. A net that is done no longer learns.
     """
     torch = lazy_torch()
-    _check(steps, rate, optimizer, every, keep)
+    check(steps=steps, lr=lr, rate=rate, optimizer=optimizer, weight_decay=weight_decay, clip=clip,
+          every=every, keep=keep)  # fmt: skip
+    if checkpoint:
+        lazy_safetensors()
     n_nets = int(getattr(module, "n_nets", 1))
     trained = [p for p in module.parameters() if p.requires_grad]
     if not trained:
@@ -143,8 +161,8 @@ def fit(
     descent = steps_of(trained, lr=lr, weight_decay=weight_decay)
     good = [p.detach().clone() for p in trained]
     run = _Run(module, descent, n_nets, {0, *map(int, keep)} if len(keep) else set(), good)
-    about = plain(about or {})
-    first = run.resume(checkpoint, about) if checkpoint else 0
+    about = plain({**(about or {}), "steps": steps})
+    first = checkpoints.resume(run, checkpoint, about, steps) if checkpoint else 0
     started = time.monotonic()
     for step in range(first, steps):
         run.keep(step)
@@ -171,7 +189,7 @@ def fit(
             if progress is not None:
                 progress(done, run.last)
             if checkpoint:
-                run.save(checkpoint, about, done)
+                checkpoints.save(run, checkpoint, about, done)
             if run.all_done:
                 break
     run.finish(steps, evaluate)
@@ -203,13 +221,19 @@ def factor(rate: str, step: int, steps: int) -> float:
     return low + (high - low) * (1 - math.cos(math.pi * share)) / 2
 
 
-def _check(steps, rate, optimizer, every, keep):
-    if steps < 0 or every < 1:
-        raise ValueError(
-            f"steps={steps}, every={every}: ask for 0 or more steps, evaluated every 1"
-        )
-    if len(keep) and not 0 <= min(keep) <= max(keep) <= steps:
-        raise ValueError(f"keep={list(keep)}: choose steps from 0 to {steps}, the last")
+def check(*, steps, lr, rate, optimizer, weight_decay, clip, every, keep) -> None:
+    """Refuse, in one sentence, what `fit` cannot do with these options."""
+    if not (is_whole(steps, 0) and is_whole(every, 1)):
+        raise ValueError(f"steps={steps!r}, every={every!r}: ask for 0 or more steps, evaluated "
+                         "every 1 or more, whole numbers both")  # fmt: skip
+    kept = [] if np.ndim(keep) != 1 else list(keep)
+    if np.ndim(keep) != 1 or not all(is_whole(step, 0) and step <= steps for step in kept):
+        raise ValueError(f"keep={keep!r}: choose steps from 0 to {steps}, the last, as a list")
+    for name, value in {"lr": lr, "weight_decay": weight_decay}.items():
+        if not is_number(value) or value < 0:
+            raise ValueError(f"{name}={value!r}: give a finite number, 0 or more")
+    if clip is not None and not (is_number(clip) and clip > 0):
+        raise ValueError(f"clip={clip!r}: give a norm above 0, or None to leave gradients alone")
     if rate not in RATES:
         raise ValueError(f"rate={rate!r} is unknown; choose from {list(RATES)}")
     if optimizer not in OPTIMIZERS:
@@ -340,59 +364,3 @@ class _Run:
             values = np.array(found.get(name, np.full(self.n_nets, np.nan)), float)
             values[list(self.done)] = np.nan
             self.history.setdefault(name, []).insert(place, values)
-
-    def save(self, path, about, step):
-        tensors = {f"module/{k}": v for k, v in self.module.state_dict().items()}
-        slots = self.descent.state_dict()["state"]
-        for index, slot in slots.items():
-            tensors |= {f"optimizer/{index}/{k}": v for k, v in slot.items()}
-        for at, state in self.kept.items():
-            tensors |= {f"kept/{at}/{k}": v for k, v in state.items()}
-        for i, own in self.done.items():
-            tensors |= {f"done/{i}/{k}": v for k, v in own.items()}
-        tensors |= {f"good/{i}": v for i, v in enumerate(self.good)}
-        notes = {
-            "about": about,
-            "step": step,
-            "at": self.at,
-            "history": {k: np.array(v).tolist() for k, v in self.history.items()},
-            "steps": self.steps.tolist(),
-            "stopped": self.stopped,
-        }
-        save_tensors(path, tensors, notes, overwrite=True)
-
-    def resume(self, path, about):
-        """The step to go on with: that of the checkpoint, or 0 where there is none."""
-        if not tensor_files(path)[0].exists():
-            return 0
-        tensors, notes = load_tensors(path)
-        if notes.get("about") != about:
-            raise ValueError(
-                f"checkpoint {path} is of another run ({_difference(notes.get('about'), about)}); "
-                "name another file or repeat that run"
-            )
-        try:
-            self.module.load_state_dict(part(tensors, "module"))
-        except RuntimeError as error:
-            raise ValueError(
-                f"checkpoint {path} holds other networks; name another file or repeat that run"
-            ) from error
-        good = part(tensors, "good")
-        _copy(self.good, [good[str(i)] for i in range(len(self.good))])
-        slots = by_number(part(tensors, "optimizer"))
-        self.descent.load_state_dict({**self.descent.state_dict(), "state": slots})
-        self.kept = by_number(part(tensors, "kept"))
-        self.done = by_number(part(tensors, "done"))
-        self.at = list(notes["at"])
-        self.history = {k: [np.array(v, float) for v in rows] for k, rows in
-                        notes["history"].items()}  # fmt: skip
-        self.steps, self.stopped = np.array(notes["steps"], int), list(notes["stopped"])
-        return notes["step"] if not self.all_done else 10**12
-
-
-def _difference(found, wanted):
-    found, wanted = dict(found or {}), dict(wanted)
-    for key in sorted(set(found) | set(wanted)):
-        if found.get(key) != wanted.get(key):
-            return f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} here"
-    return "nothing is known of it"

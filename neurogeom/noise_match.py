@@ -1,5 +1,6 @@
 """A network brought to a recording's size: as many units and trials, and noise for its decoding."""
 
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -13,19 +14,51 @@ TOLERANCE = 0.01  # of mean decoding, between recording and network
 MOST_STEPS = 30  # of the bisection
 KEY = 47  # of random streams
 LEAST_ERRORS = 2  # standard errors above chance that matching of noise needs
+LEAST_NULL = 99  # surrogates that tell how large they are
 
 
-def size_of(whole, match):
-    """Neurons and trials a condition to bring every net to; None where that is not matched."""
+class Size(NamedTuple):
+    """What every net is brought to, None where that is not matched.
+
+    n_neurons : of the recording; n_trials : {cell: median over its neurons}, see :func:`cells_of`
+    """
+
+    n_neurons: int | None
+    n_trials: dict | None
+
+    def trials(self):
+        """One number, or one a condition where they differ; 0 where they are not matched."""
+        each = list((self.n_trials or {"": 0}).values())
+        return each if len(set(each)) > 1 else each[0]
+
+
+def size_of(whole, design, match):
+    """The size of the recording, in what is to be matched."""
     population = whole["population"]
     n_neurons = int(population.attrs["n_neurons"]) if "neurons" in match else None
-    n_trials = int(np.median(population["n_trials"].values)) if "trials" in match else None
-    return matching.Size(n_neurons, n_trials)
+    if "trials" not in match:
+        return Size(n_neurons, None)
+    median = np.median(population["n_trials"].values, axis=1).astype(int)
+    return Size(n_neurons, dict(zip(cells_of(design), median.tolist(), strict=True)))
+
+
+def cells_of(design):
+    """Of every condition the levels of the variables as text; 0, 0.0 and "0" read the same."""
+    columns = [[_read(level) for level in design.labels[v]] for v in design.names]
+    return list(zip(*columns, strict=True))
+
+
+def _read(level):
+    text = str(level)
+    try:
+        return f"{float(text):.15g}"
+    except ValueError:
+        return text
 
 
 def goal_of(whole, brain, variables, n_null, ask):
     """The recording's mean decoding; refused where it is hardly above chance."""
-    if "decoding" in whole.children and n_null:
+    if "decoding" in whole.children and n_null >= LEAST_NULL:
         own = whole["decoding"].to_dataset()
     else:
         known = {
@@ -33,7 +66,7 @@ def goal_of(whole, brain, variables, n_null, ask):
             for k, v in ask.items()
             if k in (*SETTING, "readout", "seed", "n_jobs", "n_resamples", "n_pseudo", "scale")
         }
-        own = decoding(brain, variables, n_null=max(n_null, 99), target="none", **known)
+        own = decoding(brain, variables, n_null=LEAST_NULL, target="none", **known)
     value = float(own["estimate"].mean())
     error = float(own["null"].mean("variable").std("surrogate", ddof=1))
     chance = float(own["null"].mean())
@@ -68,11 +101,16 @@ class Net(NamedTuple):
 
 
 class Bench(NamedTuple):
-    """Where nets are brought to the recording's size and noise."""
+    """Where nets are brought to the recording's size and noise.
+
+    session : the name that all nets are measured under: that of the recording where it is one
+    session, so that equal numbers draw equal trials
+    """
 
     variables: object
     contrasts: object
-    size: matching.Size
+    session: str
+    size: Size
     goal: float | None
     quick: dict
     n_draws: int
@@ -80,6 +118,7 @@ class Bench(NamedTuple):
 
     def net(self, x, name, number):
         """A net at the recording's units, trials and decoding."""
+        x = x.assign_coords(session=self.session)
         draws = [self.subsample(x, name, d) for d in range(self.n_draws)]
         notes = []
         if self.size.n_neurons and x.sizes["neuron"] < self.size.n_neurons:
@@ -90,7 +129,8 @@ class Bench(NamedTuple):
         if self.goal is None:
             return Net(draws, x.sizes["neuron"], 0.0, np.nan, notes)
         scale = [float(np.sqrt(d.var("trial").mean())) for d in draws]
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(KEY, 0, number)))
+        key = int.from_bytes(blake2b(x.values.tobytes(), digest_size=8).digest(), "little")
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(KEY, 0, key)))
         noise = [s * rng.standard_normal(d.shape) for s, d in zip(scale, draws, strict=True)]
 
         def noisy(sd):
@@ -112,12 +152,17 @@ class Bench(NamedTuple):
         """As many units and trials a condition as the recording has, or all units."""
         if self.size == (None, None):
             return x
-        n, trials = self.size
-        n = None if n is None else min(n, x.sizes["neuron"])
-        design = conditions([x], self.variables, self.contrasts)
+        n = self.size.n_neurons and min(self.size.n_neurons, x.sizes["neuron"])
+        design = conditions([x], self.variables, self.contrasts, empty=self.quick["empty"])
+        trials = None
+        if self.size.n_trials is not None:
+            wanted = [self.size.n_trials[cell] for cell in cells_of(design)]
+            has = [np.median(np.isfinite(x.values[design.of_trial[0] == c]).sum(axis=0))
+                   for c in range(design.n_conditions)]  # fmt: skip
+            trials = None if np.array_equal(wanted, np.floor(has)) else np.array(wanted)
         try:
             kept = matching.subsample([x], design, n_neurons=n, n_trials=trials, seed=self.seed,
-                                      draw=draw)  # fmt: skip
+                                      draw=draw, min_trials=self.quick["min_trials"])  # fmt: skip
         except ValueError as error:
             raise ValueError(
                 f"the {name} cannot be matched to the recording: {error.args[0]}; give a larger "

@@ -33,6 +33,7 @@ _RESERVED = {
 }
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COMPRESSED_FROM = 65536  # bytes; below it compression costs more than it saves
+_CHECKED_FROM = 1024  # bytes; a checksum needs a chunk, which costs more than small arrays hold
 _Saved = xr.DataArray | xr.Dataset | xr.DataTree | Sequence[xr.DataArray]
 
 
@@ -335,7 +336,7 @@ _KINDS = {
 
 def write(tree: xr.DataTree, partial: Path, path: Path) -> None:
     """Everything under the temporary name; a failure tells of the name that was asked for."""
-    encoding = {node.path: _compression(node.to_dataset(inherit=False)) for node in tree.subtree}
+    encoding = {node.path: _encoding(node.to_dataset(inherit=False)) for node in tree.subtree}
     try:
         with warnings.catch_warnings():
             # names with spaces cannot be marked as coordinates in NetCDF; the JSON marks them
@@ -347,11 +348,15 @@ def write(tree: xr.DataTree, partial: Path, path: Path) -> None:
         raise ValueError(f"{path} cannot hold this data ({_first_line(error)})") from error
 
 
-def _compression(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Light compression of large numeric variables (a factor 5 on spike counts)."""
-    large = [k for k, v in ds.variables.items() if v.nbytes >= _COMPRESSED_FROM]
-    numeric = [k for k in large if ds.variables[k].dtype.kind in "biuf"]
-    return {k: {"zlib": True, "complevel": 1, "shuffle": True} for k in numeric}
+def _encoding(ds: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """Checksums of numbers, and light compression of many (a factor 5 on spike counts)."""
+    sizes = {k: v.nbytes for k, v in ds.variables.items() if v.dtype.kind in "biuf" and v.shape}
+    packed = {"zlib": True, "complevel": 1, "shuffle": True}
+    return {
+        k: {"fletcher32": True, **(packed if n >= _COMPRESSED_FROM else {})}
+        for k, n in sizes.items()
+        if n >= _CHECKED_FROM
+    }
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:

@@ -5,12 +5,36 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 FORMAT = 1
+_REPAIR = "restore it, or train the networks again"
 _PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib"}
+
+
+def lazy_safetensors():
+    """safetensors of torch tensors, or one sentence where it is not installed."""
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise ImportError("networks in files need safetensors, which is not installed: "
+                          "pip install 'neurogeom[networks]'") from error  # fmt: skip
+    return safetensors.torch
+
+
+@contextmanager
+def damaged(text: Path) -> Iterator[None]:
+    """While notes are made use of: what cannot be is damage of their file, in one sentence."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError,
+            MemoryError) as error:  # fmt: skip
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise OSError(f"{text} is damaged ({what}); {_REPAIR}") from error
 
 
 def save_tensors(
@@ -22,7 +46,8 @@ def save_tensors(
 ) -> Path:
     """Write torch tensors by name, and notes as JSON beside them.
 
-    Both files appear complete or not at all; the JSON, which names the other, comes last.
+    Both files appear complete or not at all; the JSON, which has a hash of the other's bytes, comes
+    last.
 
     Returns
     -------
@@ -32,18 +57,18 @@ def save_tensors(
     ------
     FileExistsError
         One of the files exists and `overwrite` is False.
+    ImportError
+        safetensors is not installed.
     """
-    from safetensors.torch import save
-
+    save = lazy_safetensors().save
     weights, text = tensor_files(path)
     for place in (weights, text):
         if place.exists() and not overwrite:
             raise FileExistsError(f"{place} exists; pass overwrite=True or give another name")
     weights.parent.mkdir(parents=True, exist_ok=True)
     held = {k: v.detach().to("cpu").contiguous().clone() for k, v in tensors.items()}
-    mark = uuid.uuid4().hex
-    data = save(held, metadata={"neurogeom": mark})
-    whole = plain({"format": FORMAT, "mark": mark, **notes})
+    data = save(held)
+    whole = plain({"format": FORMAT, "hash": _hash(data), **notes})
     _replace({weights: data, text: (json.dumps(whole, indent=1) + "\n").encode()})
     return weights
 
@@ -60,7 +85,10 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Any
         neurogeom wrote it.
     OSError
         A file is damaged, or the two are not of one writing.
+    ImportError
+        safetensors is not installed.
     """
+    load = lazy_safetensors().load
     weights, text = tensor_files(path)
     for place in (weights, text):
         if not place.exists():
@@ -68,27 +96,26 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Any
                                     f"{weights.name} and {text.name}")  # fmt: skip
     try:
         notes = json.loads(text.read_text(encoding="utf-8"))
-        version, wanted = int(notes["format"]), str(notes["mark"])
+        version, wanted = int(notes["format"]), str(notes["hash"])
     except (ValueError, KeyError, TypeError) as error:
-        raise OSError(f"{text} is damaged or not of neurogeom; train the network again") from error
+        raise OSError(f"{text} is damaged or not of neurogeom; {_REPAIR}") from error
     if version > FORMAT:
         raise ValueError(f"{text} was written by a later neurogeom; update to read it")
-    tensors, mark = _read(weights)
-    if mark != wanted:
-        raise OSError(f"{weights} and {text.name} are not of one writing; restore the pair")
-    return tensors, {k: v for k, v in notes.items() if k not in ("format", "mark")}
-
-
-def _read(weights):
-    from safetensors import SafetensorError, safe_open
+    data = weights.read_bytes()
+    if _hash(data) != wanted:
+        raise OSError(f"{weights} is damaged, or of another writing than {text.name}; {_REPAIR}")
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(weights, framework="pt") as opened:
-            mark = (opened.metadata() or {}).get("neurogeom")
-            return {name: opened.get_tensor(name) for name in opened.keys()}, mark  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise OSError(f"{weights} is damaged or no safetensors file; restore it or train "
-                      "the network again") from error  # fmt: skip
+        # copied: the bits of a sum may depend on where in memory its numbers lie
+        tensors = {k: v.clone() for k, v in load(data).items()}
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise OSError(f"{weights} is no safetensors file; {_REPAIR}") from error
+    return tensors, {k: v for k, v in notes.items() if k not in ("format", "hash")}
+
+
+def _hash(data):
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def plain(notes: Any) -> Any:

@@ -1,10 +1,12 @@
 """neurogeom tasks, train and compare: words in, files and one page out."""
 
+import sys
+
 import numpy as np
 import pytest
 
 import neurogeom as ng
-from neurogeom import networks
+from neurogeom import checkpoints, learn, networks
 from neurogeom.cli.main import run
 from neurogeom.cli.options import Settings
 
@@ -94,14 +96,130 @@ def test_a_seed_is_the_same_network_whatever_stands_beside_it(invoke, folder, tm
         ),
         ("train stay-shift --network rnn --activation thanh", 1, "did you mean 'tanh'?"),
         ("train stay-shift --network cnn", 2, "'cnn' is not one of"),
-        ("train stay-shift --steps 1 --layer hidden", 1, "core"),
+        ("train stay-shift --layer hidden", 1, "core"),
+        ("train stay-shift --layer encoder", 1, "core"),
+        ("train stay-shift --window 5:6", 1, "window (5.0, 6.0) holds no step"),
+        ("train stay-shift --set noise=0.1 --set noise=0.2", 2, "--set names 'noise' twice"),
+        ("train stay-shift --set noise=,", 2, "'noise=,' has an empty value"),
+        ("train stay-shift --lr inf", 1, "lr=inf: give a finite number"),
+        ("train stay-shift --until nan", 1, "until=nan: give an accuracy"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_one_sentence(invoke, tmp_path, words, status, said):
-    found, _, err = invoke(*words.split(), "--seeds", 1, "--out", tmp_path / "x.nc")
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_cannot_be_trained_is_refused_before_the_work_in_one_sentence(
+    invoke, tmp_path, monkeypatch, words, status, said, kept
+):
+    monkeypatch.setattr(learn, "_copy", None)  # a step of training would end in a traceback
+    out = ["--out", tmp_path / "x.nc"] if kept else []
+    found, _, err = invoke(*words.split(), "--seeds", 1, *out)
     assert found == status
     assert said in err
     assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["b.pt", "run0.98", "x.json", "x.safetensors", ".", "", "net", ".nc", "x.NC"]
+)
+def test_an_output_that_is_not_named_as_netcdf_is_a_usage_error(
+    invoke, tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = invoke("train", "stay-shift", "--out", name)
+    assert (status, out) == (2, "")
+    assert f"{name!r} does not end in .nc" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_with_dots_claim_the_files_that_are_written(invoke, tmp_path):
+    (tmp_path / "keep.json").write_text("mine")
+    words = [*SHORT, "--steps", 1, "--no-controls", "--out"]
+    assert invoke(*words, tmp_path / "keep.v2.nc")[0] == 0
+    names = ["keep.json", "keep.v2.json", "keep.v2.nc", "keep.v2.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    (tmp_path / "keep.v2.nc").unlink()
+    status, out, err = invoke(*words, tmp_path / "keep.v2.nc")
+    assert (status, out) == (1, "")
+    assert "keep.v2.safetensors exists already" in err
+    assert (tmp_path / "keep.json").read_text() == "mine"
+
+
+SHORT = "train stay-shift --seeds 1 --hidden 4 --network mlp --batch 4 --trials 2 --steps 150"
+SHORT = SHORT.split()
+
+
+@pytest.mark.parametrize("saves", [2, 5])  # within the first training, within that of the control
+def test_a_training_that_was_interrupted_is_kept_and_the_same_command_goes_on(
+    invoke, tmp_path, monkeypatch, saves
+):
+    words = [*SHORT, "--out", tmp_path / "x.nc"]
+    save, seen = checkpoints.save, []
+
+    def counted(run, path, about, step):
+        save(run, path, about, step)
+        seen.append(step)
+        if len(seen) == saves:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", counted)
+    status, _, err = invoke(*words)
+    assert status == 130
+    kept = ["x.partial.safetensors", "x.wrong.task.partial.safetensors"][: 1 + (saves > 3)]
+    assert f"trained so far is kept in {' and '.join(kept)}; the same command goes on" in err
+    assert sorted(p.name for p in tmp_path.glob("*.safetensors")) == kept
+    status, _, err = invoke(*words, "--lr", 0.1)
+    assert status == 1
+    assert "x.partial.safetensors is of another run (lr: 0.005 there, 0.1 here); repeat" in err
+    assert "goes on from there" not in err
+    status, out, err = invoke(*words)
+    assert (status, err) == (0, "")
+    assert seen == [50, 100, 150] * 2  # nothing was done twice
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.nc", "x.safetensors"]
+    _, whole, _ = invoke(*SHORT, "--out", tmp_path / "y.nc")
+    assert whole == out.replace("x.", "y.")
+    for a, b in zip(ng.load(tmp_path / "x.nc"), ng.load(tmp_path / "y.nc"), strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+
+
+def test_what_is_trained_is_kept_where_it_cannot_be_written(invoke, tmp_path, monkeypatch):
+    words = [*SHORT, "--no-controls", "--out", tmp_path / "x.nc"]
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device", str(tmp_path / "x.nc"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(networks.Trained, "record", lambda self, *a, **k: None)
+        patch.setattr(networks.Trained, "save", full)
+        status, _, err = invoke(*words)
+    assert status == 1
+    assert "kept in x.partial.safetensors; the same command goes on" in err
+    monkeypatch.setattr(learn, "_copy", None)  # no step is made again
+    assert invoke(*words)[0] == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.nc", "x.safetensors"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_training_that_diverges_is_one_sentence_and_no_file(invoke, tmp_path, kept):
+    out = ["--out", tmp_path / "x.nc"] if kept else []
+    words = ["--network", "rnn", "--lr", "1e30", *out]
+    status, _, err = invoke(*SHORT, *words)
+    assert status == 1
+    (line,) = [line for line in err.splitlines() if "not kept" not in line]
+    assert line.startswith("Error: the ")
+    assert "is not finite at step" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_safetensors_nothing_is_trained_for_a_file(invoke, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "safetensors"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    status, out, err = invoke(*SHORT, "--out", tmp_path / "x.nc")
+    assert (status, out) == (1, "")
+    assert err == (
+        "Error: networks in files need safetensors, which is not installed: "
+        "pip install 'neurogeom[networks]'\n"
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -153,6 +271,25 @@ def test_what_cannot_be_compared_is_one_sentence(invoke, folder, files, words, s
     assert (found, out) == (status, "")
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("--where rule=='nonsense'", 2, "--where is for NWB files"),
+        ("--units ((", 2, "--units is for NWB files"),
+        ("--align cue", 2, "--align is for NWB files"),
+        ("--figure g", 2, "--figure g has no ending of .png"),
+        ("--jobs 0", 2, "'0' is no number of workers"),
+        ("--measures all,decoding", 2, "no measure 'all'; choose from"),
+        ("--csv /dev/null --overwrite", 1, "is a device or a pipe, not a file"),
+    ],
+)
+def test_what_compare_would_ignore_or_spoil_is_refused_at_once(invoke, folder, words, status, said):
+    files = folder / "brain.nc", folder / "net.nc"
+    found, out, err = invoke("compare", *files, "--variables", NAMES, *words.split())
+    assert (found, out) == (status, "")
+    assert said in err
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import csv
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -238,33 +237,32 @@ def test_an_rnn_with_24_tasks_generalises_at_the_settings_of_the_spec():
     learns_a_code_that_generalises(found)
 
 
-@cache
 def paper_loss(n_tasks):
-    """The loss of the paper: one half at every step but the last; SEEDS networks."""
+    """The loss of the paper: one half at every step but the last."""
     task = {"n_tasks": n_tasks, "target": "fixation_half"}
-    return medians(rnn(task=task, steps=20_000, batch=64, lr=1e-3), range(SEEDS))
-
-
-SEEDS = 3  # 5 would take 35 minutes for both numbers of tasks
+    return medians(rnn(task=task, steps=20_000, batch=64, lr=1e-3), range(5))
 
 
 @pytest.mark.slow
-def test_with_the_loss_of_the_paper_generalisation_rises_with_the_number_of_tasks():
-    """Acceptance test 8."""
-    many, few = paper_loss(24)["ood"], paper_loss(2)["ood"]
-    assert many >= 0.90
-    assert few <= 0.78
-    assert many - few >= 0.15
+def test_with_the_loss_of_the_paper_24_tasks_generalise():
+    """Acceptance test 8: at least 0.15 above 2 tasks, by the next test."""
+    assert paper_loss(24)["ood"] >= 0.90
 
 
 @pytest.mark.slow
-def test_a_transformer_generalises_with_two_tasks_and_an_rnn_does_not():
-    """Acceptance test 9. An untrained transformer has OOD 0.96: see findings/README.md."""
-    condition = replace(ood_tasks.TRANSFORMER, steps=10_000, lr=1e-3)
-    found = medians(condition, range(SEEDS))
+def test_with_the_loss_of_the_paper_two_tasks_do_not():
+    assert paper_loss(2)["ood"] <= 0.73
+
+
+@pytest.mark.slow
+def test_a_transformer_generalises_with_two_tasks():
+    """Acceptance test 9: at least 0.15 above the RNN of the test before.
+
+    An untrained transformer has OOD 0.96: see findings/README.md.
+    """
+    found = medians(replace(ood_tasks.TRANSFORMER, steps=10_000, lr=1e-3), range(5))
     assert found["ood"] >= 0.88
     assert abs(found["encoding_angle"] - 90) <= 5
-    assert found["ood"] - paper_loss(2)["ood"] >= 0.15
 
 
 def jf_medians(condition, seeds):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from neurogeom.networks.fixed_points import fixed_points, free_run
 
@@ -245,11 +246,42 @@ def test_a_network_that_explodes_is_said_to_diverge():
     assert run(lambda h, u: h, latents()).attrs["diverged_at"] == -1
 
 
+@pytest.mark.parametrize("mode", ["no_grad", "inference_mode"])
+def test_points_are_found_also_where_the_caller_keeps_no_gradients(mode):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        cell = torch.nn.RNNCell(2, 4).double()
+    options = {"input": torch.zeros(2).double(), "n_iterations": 50, "slow": 1.0}
+    found = fixed_points(lambda h, u: cell(u, h), starts(9, 4), **options)
+    with getattr(torch, mode)():
+        options["input"] = torch.zeros(2).double()
+        again = fixed_points(lambda h, u: cell(u, h), 1 * starts(9, 4), **options)
+        assert not torch.is_grad_enabled()
+    assert found.sizes["point"] > 0
+    assert again.identical(found)
+
+
+def test_states_with_named_dims_may_have_them_in_any_order():
+    x = xr.DataArray(latents(2), dims=("trial", "latent"))  # two trials of two latents would fit
+    x = xr.concat([x, -x], "trial")
+    options = {"input": [0.0], "n_steps": 1, "n_evidence": 1}
+    first, turned = (free_run(lambda h, u: h, v, w, **options) for v, w in ((x, x), (x.T, x.T)))
+    assert turned.identical(first)
+
+
 # --- errors ---------------------------------------------------------------------------------------
 
 
 def quick(step=spiral, h=None, u=(0.0, 0.0), **options):
     return fixed_points(step, starts(5, 2) if h is None else h, input=u, n_iterations=2, **options)
+
+
+def held(hole=None, **options):
+    x = latents()
+    if hole is not None:
+        x[hole, 1] = np.nan
+    options = {"n_steps": 1, "n_evidence": 1} | options
+    return free_run(lambda h, u: h, latents(), x, input=[0.0], **options)
 
 
 @pytest.mark.parametrize(
@@ -260,6 +292,20 @@ def quick(step=spiral, h=None, u=(0.0, 0.0), **options):
         (lambda: quick(u=0.0), r"the input has shape \(\); pass \(channel,\)"),
         (lambda: quick(lambda h, u: h[:, :1]), r"states of shape \(5, 1\) out of \(5, 2\)"),
         (lambda: quick(lambda h, u: h.detach()), "step cuts the gradient"),
+        (lambda: quick(visited=starts(5, 3)), "visited has 3 units and the starts have 2"),
+        (lambda: quick(radius=-1), "radius is -1; give a number from 0 on"),
+        (lambda: quick(slow=0), "slow is 0; give a number above 0"),
+        (lambda: quick(fixed=np.nan), "fixed is nan; give a number above 0"),
+        (lambda: quick(learning_rate=-0.1), "learning_rate is -0.1; give a number above 0"),
+        (
+            lambda: fixed_points(spiral, starts(5, 2), input=[0.0, 0.0], n_iterations=-5),
+            "n_iterations is -5; give a whole number from 0 on",
+        ),
+        (lambda: run(line, latents(), n_steps=-1), "n_steps is -1; give a whole number from 0"),
+        (lambda: held(n_evidence=-1), "n_evidence is -1; give a number above 0"),
+        (lambda: held(penalty=-1), "penalty is -1; give a number from 0 on"),
+        (lambda: held(hole=4), "trial 4 has a latent that is not finite"),
+        (lambda: held(hole=5), "trial 5 has a latent that is not finite"),
         (lambda: quick(lambda h, u: h * torch.inf), "no descent ended at a finite state"),
         (
             lambda: free_run(spiral, latents(), latents(9), input=[0.0], n_steps=1, n_evidence=1),
@@ -269,7 +315,7 @@ def quick(step=spiral, h=None, u=(0.0, 0.0), **options):
             lambda: free_run(
                 spiral, latents(), 0 * latents(), input=[0.0], n_steps=1, n_evidence=1
             ),
-            "a latent has one value",
+            "a latent has one value in every other trial",
         ),
     ],
 )

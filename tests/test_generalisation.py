@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
@@ -247,6 +248,39 @@ def test_coordinates_of_an_activity_are_latents():
     assert float(named.ceiling) == 0.978
 
 
+@pytest.mark.parametrize("metric", [regression_generalisation, classifier_generalisation])
+def test_named_dims_are_read_in_any_order_also_of_a_square(metric):
+    x = uniform(60)
+    z = ng.from_arrays(bumps(x), trial={"left": x[:, 0], "up": x[:, 1]})
+    assert z.shape == (60, 60)
+    first = metric(z.values, x)
+    latents = xr.DataArray(x, dims=("trial", "latent"))
+    for units, of in ((z, x), (z.T, x), (z.T, latents.T), (z.T, ["left", "up"])):
+        found = metric(units, of)
+        for name in ("ood", "generalisation"):
+            if name in first:
+                np.testing.assert_array_equal(found[name], first[name])
+
+
+def test_a_column_of_units_is_no_latent():
+    x = uniform(60)
+    z = ng.from_arrays(bumps(x), neuron={"depth": x[:, 0]})
+    with pytest.raises(ValueError, match=r"no coordinates \['depth'\]; of trials it has \['trial_"):
+        regression_generalisation(z, ["depth"])
+
+
+@pytest.mark.parametrize("values", [None, 3])
+def test_the_order_of_trials_changes_nothing_that_is_drawn(values):
+    x = uniform(100)
+    x = x if values is None else np.round(values * x) + 0.1  # several trials of the same latents
+    z, order = bumps(x + 0.2 * uniform(100, seed=3)), np.random.default_rng(0).permutation(100)
+    for metric in (regression_generalisation, classifier_generalisation):
+        first, again = metric(z, x), metric(z[order], x[order])
+        for name in set(first.data_vars) - {"pair"}:
+            np.testing.assert_allclose(again[name], first[name], atol=1e-9, err_msg=name)
+    assert not classifier_generalisation(z, x, seed=1).standard.equals(first.standard)
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 300))
 def test_turning_moving_and_scaling_all_units_change_nothing_and_one_unit_does(seed):
@@ -317,6 +351,18 @@ def test_a_side_without_one_of_the_classes_has_no_accuracy():
     assert np.isnan(found.generalisation).all()
 
 
+def test_a_region_in_which_a_latent_has_one_value_has_no_r2_of_its_own_and_a_reason():
+    x = np.sign(uniform(80))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = regression_generalisation(linear(x), x)
+    assert np.isnan(found.ood.sel(convention="region")).all()
+    assert (found.ood.sel(convention="whole") > 0.7).all()
+    assert set(found.attrs["reasons"]) == {"--", "-+", "+-", "++"}
+    assert "a latent has one value" in found.attrs["reasons"]["++"]
+    assert regression_generalisation(linear(x), uniform(80)).attrs["reasons"] == {}
+
+
 # --- degenerate input and errors ------------------------------------------------------------------
 
 
@@ -347,6 +393,27 @@ def test_units_that_say_nothing_give_the_mean_of_where_they_learnt_and_no_angle(
             lambda z, x: regression_generalisation(z, x + np.r_[2, 0], split="half"),
             "trials on one side",
         ),
+        (lambda z, x: regression_generalisation(z, x, max_folds=0), "max_folds is 0; give a whole"),
+        (lambda z, x: regression_generalisation(z, x, max_folds=2), "max_folds is 2, .* give 3 or"),
+        (
+            lambda z, x: regression_generalisation(z, x, split="half", max_folds=1),
+            "max_folds is 1, .* give 2 or",
+        ),
+        (
+            lambda z, x: regression_generalisation(z, x, split="half", n_draws=0),
+            "n_draws is 0; give a whole number from 1",
+        ),
+        (lambda z, x: regression_generalisation(z, x, seed=None), "seed is None; give a whole"),
+        (lambda z, x: regression_generalisation(z[:8], x[:8]), "8 trials are too few"),
+        (lambda z, x: regression_generalisation(z[:0], x[:0]), r"\(0, 12\) .* none empty"),
+        (lambda z, x: regression_generalisation(z[:, :0], x), r"\(60, 0\) .* none empty"),
+        (
+            lambda z, x: regression_generalisation(z, np.sign(x), split="half"),
+            "has one value on the training side of plane 0; take split='orthants'",
+        ),
+        (lambda z, x: classifier_generalisation(z, x, n_draws=0), "n_draws is 0; give a whole"),
+        (lambda z, x: classifier_generalisation(z, x, seed=None), "seed is None; give a whole"),
+        (lambda z, x: classifier_generalisation(z[:0], x[:0]), r"\(0, 12\) .* none empty"),
         (lambda z, x: regression_generalisation(z, x[:, :1]), "fewer than two orthants to choose"),
         (lambda z, x: regression_generalisation(z, x * [1, 0]), "latent 1 has one value"),
         (lambda z, x: regression_generalisation(z[:, :, None], x), "one time or one net at a time"),

@@ -1,6 +1,9 @@
 """Networks with a leading net axis, against torch's own modules, loops over nets, closed forms."""
 
+import dataclasses
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from neurogeom.networks.architectures import (  # noqa: E402
     Transformer,
 )
 
+NAN = float("nan")
 torch.set_num_threads(1)
 functional = torch.nn.functional
 KINDS = {
@@ -416,6 +420,32 @@ def test_settings_go_through_json_and_back(kind):
     assert type(architectures.architecture(kind)) is type(KINDS[kind])
 
 
+def test_settings_of_a_users_own_architecture_are_checked_whatever_its_annotations_are():
+    own = dataclasses.make_dataclass(
+        "Own", [("hidden", int, 4), ("gain", float, 1.0), ("widths", tuple[int, ...], (3,))],
+        bases=(architectures.Architecture,), frozen=True,
+    )  # fmt: skip
+    assert own(widths=[2]).widths == (2,)
+    for bad in ({"hidden": 0}, {"gain": NAN}, {"widths": (0,)}, {"encoder": ()}):
+        with pytest.raises(ValueError, match=rf"Own.{next(iter(bad))}\b.* (is no|give) "):
+            own(**bad)
+
+
+def test_an_architecture_without_torch_says_what_is_missing():
+    code = """
+import sys
+sys.modules["torch"] = None
+from neurogeom import networks
+try:
+    networks.RNN().build(3, 2)
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.startswith("networks need torch, which is not installed")
+
+
 def test_lists_of_widths_are_tuples():
     assert MLP(hidden=[4, 3]) == MLP(hidden=(4, 3))
     assert hash(MLP(hidden=[4, 3])) == hash(MLP(hidden=(4, 3)))
@@ -424,16 +454,37 @@ def test_lists_of_widths_are_tuples():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: architectures.architecture("gruu"), "network 'gruu' is unknown; choose from"),
-        (lambda: MLP(hidden=64), "hidden=64 of MLP is no tuple of widths"),
-        (lambda: MLP(hidden=()), "hidden=.. of MLP is no tuple of widths"),
-        (lambda: RNN(hidden=(64,)), "hidden=.64,. of RNN is no number of units"),
-        (lambda: GRU(hidden=0), "hidden=0 of GRU is no number of units"),
-        (lambda: RNN(noise=-1.0), "a negative noise"),
-        (lambda: RNN(alpha=0.0), "alpha is above 0"),
-        (lambda: MLP(init="xavier"), "init='xavier' is unknown"),
-        (lambda: RNN(activation="rele").build(3, 1), "'rele' is unknown; did you mean 'relu'"),
-        (lambda: MLP(activation="zz").build(3, 1), "activation 'zz' is unknown; choose from"),
+        (lambda: architectures.architecture("gruu"), "network 'gruu' is unknown; did .* 'gru'"),
+        (lambda: architectures.architecture("GRU"), "network 'GRU' is unknown; did .* 'gru'"),
+        (lambda: architectures.architecture("zz"), "network 'zz' is unknown; choose from"),
+        (lambda: architectures.architecture([]), r"network \[\] is unknown; choose from"),
+        (lambda: MLP(hidden=64), "MLP.hidden=64 is no tuple of widths"),
+        (lambda: MLP(hidden=()), "MLP.hidden=.. is no tuple of widths"),
+        (lambda: MLP(hidden=None), "MLP.hidden=None is no tuple of widths"),
+        (lambda: MLP(hidden=(8, 1.7)), r"MLP.hidden\[1\]=1.7 is .* a whole number of 1 or more"),
+        (lambda: MLP(hidden=(0,)), r"MLP.hidden\[0\]=0 is"),
+        (lambda: MLP(encoder=("a",)), r"MLP.encoder\[0\]='a' is"),
+        (lambda: RNN(hidden=(64,)), "RNN.hidden=.64,. is .* a whole number of 1 or more"),
+        (lambda: GRU(hidden=0), "GRU.hidden=0 is .* a whole number of 1 or more"),
+        (lambda: GRU(hidden=True), "GRU.hidden=True is"),
+        (lambda: GRU(hidden=8.0), "GRU.hidden=8.0 is"),
+        (lambda: GRU(memory=NAN), "GRU.memory=nan is not possible; give a finite number$"),
+        (lambda: LSTM(memory="a"), "LSTM.memory='a' is"),
+        (lambda: GRU(train_readout="no"), "GRU.train_readout='no' is .* give True or False"),
+        (lambda: RNN(leaky="False"), "RNN.leaky='False' is .* give True or False"),
+        (lambda: RNN(noise=-1.0), "RNN.noise=-1.0 is .* a finite number of 0 or more"),
+        (lambda: RNN(noise=NAN), "RNN.noise=nan is"),
+        (lambda: RNN(alpha=0.0), "RNN.alpha=0.0 is .* above 0$"),
+        (lambda: RNN(alpha=NAN), "RNN.alpha=nan is"),
+        (lambda: RNN(encoder_noise=0.5), "encoder_noise=0.5 comes after an encoder"),
+        (lambda: RNN(encoder=(4,), encoder_noise=NAN), "RNN.encoder_noise=nan is"),
+        (lambda: Transformer(heads=0), "Transformer.heads=0 is"),
+        (lambda: MLP(init="xavier"), "MLP.init='xavier' is unknown"),
+        (lambda: RNN(activation="rele"), "'rele' is unknown; did you mean 'relu'"),
+        (lambda: MLP(activation="zz"), "activation 'zz' is unknown; choose from"),
+        (lambda: MLP(activation=5), "activation 5 is unknown; choose from"),
+        (lambda: MLP().build(0, 1), "n_in=0 is"),
+        (lambda: MLP().build(3, 1, seeds=[0, 1.5]), r"seeds\[1\]=1.5 is"),
         (lambda: activation("tanh(2)"), "'tanh.2.' is unknown"),
         (lambda: activation("clipped_relu(e)"), "'clipped_relu.e.' is unknown"),
         (lambda: parsed("clipped_relu(0)"), "is 0 everywhere"),

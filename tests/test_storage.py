@@ -363,3 +363,13 @@ def test_another_process_reads_the_same(x, tmp_path):
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == x.attrs["content_hash"]
+
+
+def test_a_flipped_byte_among_the_values_is_noticed(tmp_path):
+    x = ng.from_arrays(np.random.default_rng(0).standard_normal((40, 10)))
+    path = ng.save(x, tmp_path / "x.nc")
+    whole = path.read_bytes()
+    at = whole.index(x.values[20:22].tobytes())
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    with pytest.raises(OSError, match="x.nc cannot be read as NetCDF-4"):
+        ng.load(path)

@@ -11,6 +11,7 @@ from neurogeom.formulas import cka
 from neurogeom.networks.evidence import normals
 from neurogeom.networks.input_target import parity_weights
 
+NAN = float("nan")
 SMALL = {"multitasking": {"n_latents": 2, "n_inputs": 30}, "images": {"side": 12}}
 REVERSAL = {  # (context, stimulus): (outcome, action)
     ("one", "A"): ("reward", "hold"), ("two", "A"): ("none", "release"),
@@ -262,6 +263,16 @@ def test_a_sample_that_does_not_match_is_any_other_direction():
     assert abs(share - 0.5) < 4 * np.sqrt(0.25 / len(turn))
 
 
+@pytest.mark.parametrize("n", [2, 3, 6, 7, 11, 13, 49])
+def test_tests_are_of_the_levels_of_the_samples_to_the_last_bit(n):
+    task = made("match-to-sample", n_stimuli=n)
+    c = task.sample(4000, rng()).conditions
+    assert set(c["test"]) == set(task.factors["sample"])
+    np.testing.assert_array_equal(c["test"] == c["sample"], c["match"] == "yes")
+    turned = (c["test"] - c["sample"] - np.where(c["match"] == "yes", 0, c["turn"])) % 360
+    assert np.minimum(turned, 360 - turned).max() < 1e-9
+
+
 # --- evidence -------------------------------------------------------------------------------------
 
 
@@ -384,8 +395,10 @@ def test_free_responses_follow_the_sum_of_what_was_shown_until_it_first_reaches_
 def test_evidence_warns_where_a_code_of_the_latents_need_not_form():
     with pytest.warns(UserWarning, match="1 boundaries span 1 of 2 latents"):
         made("evidence", n_tasks=1)
-    with pytest.warns(UserWarning, match="without noise"):
-        made("evidence", noise=0.0)
+    for boundaries in (None, "multiply"):
+        with pytest.warns(UserWarning, match="without noise") as caught:
+            made("evidence", noise=0.0, boundaries=boundaries)
+        assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made("evidence", n_tasks=2).enumerate(2)
@@ -419,6 +432,19 @@ def test_planes_are_linear_and_chambers_and_contexts_are_not():
     trials = task.sample(300, rng())
     z = np.stack([trials.conditions[f"z_{i}"] for i in (1, 2)], axis=1)
     assert not all(separable(z, y) for y in trials.targets[:, 0].T)
+
+
+def test_an_eighth_of_four_chambers_is_constant_and_an_eighth_has_no_plane():
+    n = 800
+    task = made("multitasking", n_tasks=0, grid_tasks=n)
+    z = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])
+    trials = task.trials({"z_1": z[:, 0], "z_2": z[:, 1]}, rng())
+    colours = trials.targets[:, 0].T
+    plane = {tuple(y): separable(z, np.array(y)) for y in product((0, 1), repeat=4)}
+    assert sum(plane.values()) == 14
+    constant = np.mean([len(set(y)) == 1 for y in colours])
+    for share in (constant, np.mean([not plane[tuple(y)] for y in colours])):
+        assert abs(share - 1 / 8) < 4 * np.sqrt(7 / 64 / n)
 
 
 def test_features_have_a_gaussian_kernel_of_the_length_asked_for():
@@ -536,8 +562,9 @@ def test_a_wrong_task_shows_the_same_bit_for_bit_and_asks_something_else(name, o
     own, other = (t.sample(40, rng(5)) for t in (task, wrong))
     np.testing.assert_array_equal(own.inputs, other.inputs)
     np.testing.assert_array_equal(own.mask, other.mask)
-    for column, values in own.conditions.items():
-        np.testing.assert_array_equal(values, other.conditions[column])
+    history = {"previous_response", "response"} if "previous" in options else set()
+    for column in set(own.conditions) - history:  # that of responses is of those asked for
+        np.testing.assert_array_equal(own.conditions[column], other.conditions[column])
     asked = own.mask > 0
     assert (own.targets[asked] != other.targets[asked]).mean() > 0.2
 
@@ -555,6 +582,19 @@ def test_the_wrong_rules_leave_out_what_makes_the_task():
     np.testing.assert_array_equal(
         at_decision(None, trials)[:, 0], trials.conditions["motion"] == "right"
     )
+
+
+def test_who_always_stays_is_always_right_where_the_cue_is_to_be_ignored():
+    task = made("stay-shift", previous="remembered", length=6)
+    wrong = networks.wrong_task(task)
+    own, other = (t.sample(300, rng()) for t in (task, wrong))
+    stays = [by_sequence(t, "previous_response")[:, :1] == "B" for t in (own, other)]
+    answers = [at_decision(t, s).reshape(300, 6) for t, s in ((task, own), (wrong, other))]
+    assert (answers[1] == stays[1]).all()
+    assert abs((answers[0] == stays[0])[:, 1:].mean() - 0.5) < 0.1
+    np.testing.assert_array_equal(stays[0], stays[1])
+    cells = {tuple(row) for row in zip(*[other.conditions[k] for k in task.variables], strict=True)}
+    assert cells == set(product(*task.factors.values()))
 
 
 @pytest.mark.parametrize("task", ["perceptual", "images"])
@@ -595,6 +635,24 @@ def test_sequences_enumerate_every_condition_often_enough():
     rows = list(zip(*[trials.conditions[k].tolist() for k in task.variables], strict=True))
     assert min(rows.count(cell) for cell in product(*task.factors.values())) >= 5
     assert len(rows) < 20 * 8
+
+
+def test_a_condition_that_never_comes_in_a_sequence_is_named_at_once():
+    drawn = []
+
+    def sequence(rng, n, length):
+        drawn.append(n)
+        return {"side": rng.integers(2, size=(n, length))}
+
+    task = own_task(sequence=sequence, length=4, factors={"side": (0, 1, 2)})
+    with pytest.raises(ValueError, match="hardly ever makes a trial with side 2; drop a factor"):
+        task.enumerate(20)
+    assert sum(drawn) < 300 * drawn[0]
+    rare = own_task(
+        sequence=lambda rng, n, length: {"side": (rng.random((n, length)) < 0.05).astype(int)},
+        length=4,
+    )
+    assert (rare.enumerate(20).conditions["side"] == 1).sum() >= 20
 
 
 def test_a_reversal_turns_every_stimulus_and_is_not_judged_before_it_shows():
@@ -657,6 +715,15 @@ def test_times_are_centres_of_steps_from_the_event():
     assert made("images").window("image") == (0.0, 0.1)
     with pytest.raises(ValueError, match="no period 'cure'; choose from"):
         task.window("cure")
+
+
+def test_a_period_lasts_as_long_as_it_says():
+    for name in networks.tasks():
+        task = made(name)
+        for period in task.periods:
+            assert np.diff(task.window(period.name)) == pytest.approx(np.max(period.ms) / 1000)
+    third = own_task(dt=100 / 3)  # rounding is no fraction of a step
+    assert len(third.time()) == 9
 
 
 # --- one network for several tasks ----------------------------------------------------------------
@@ -736,55 +803,69 @@ def own_task(**options):
     [
         (lambda: made("revers"), "no task 'revers'; did you mean 'reversal'"),
         (lambda: made("zzz"), "no task 'zzz'; choose from"),
-        (lambda: made("perceptual", coherence=3), "'perceptual' has no option 'coherence'; choose"),
-        (lambda: made("perceptual", noise=-1.0), "noise=-1.0 is negative"),
-        (lambda: made("match-to-sample", n_stimuli=1), "nothing to compare"),
+        (lambda: made(5), "no task 5; choose from"),
+        (lambda: made("perceptual", coherence=3), "no option 'coherence'; did .* 'coherences'"),
+        (lambda: made("evidence", nois=0.1), "'evidence' has no option 'nois'; did .* 'noise'"),
+        (lambda: made("evidence", zzz=1), "'evidence' has no option 'zzz'; choose from"),
         (lambda: made("stay-shift", previous="no"), "previous='no'"),
-        (lambda: made("stay-shift", noise=-0.1), "noise -0.1 of law 'gaussian'"),
         (lambda: made("reversal", context="no"), "context='no'"),
-        (lambda: made("reversal", targets="action"), "targets='action' are unknown"),
-        (lambda: made("reversal", hazard=1.5), "hazard=1.5"),
-        (lambda: made("evidence", n_latents=0), "n_latents=0"),
-        (lambda: made("evidence", delay=-1), "delay=-1"),
+        (lambda: made("reversal", targets=("action", "action")), "names one twice"),
         (lambda: made("evidence", target="late"), "target='late' is unknown"),
-        (lambda: made("evidence", boundaries="odd"), "boundaries='odd' are unknown"),
+        (lambda: made("evidence", boundaries="odd"), "boundaries='odd' is unknown"),
+        (lambda: made("evidence", boundaries=""), "boundaries='' is unknown"),
+        (lambda: made("evidence", boundaries="multiply", offset_sd=0.3), "offset_sd=0.3 moves"),
         (lambda: made("evidence", n_latents=3, boundaries="even"), "are of 2 latents, not 3"),
         (lambda: made("evidence", boundaries="orthogonal"), "no 24 orthogonal boundaries"),
         (lambda: made("evidence", n_tasks=6, boundaries="multiply"), "a multiple of 4 tasks"),
-        (lambda: made("evidence", noise_law="cauchy"), "law 'cauchy'"),
-        (lambda: made("evidence", memory=1.5), "memory 1.5"),
+        (lambda: made("evidence", noise_law="cauchy"), "noise_law='cauchy' is unknown"),
         (lambda: made("evidence", n_latents=3, correlation=-0.6), "cannot all correlate by -0.6"),
         (lambda: made("evidence", correlation=1.0), "cannot all correlate by 1.0"),
         (lambda: made("multitasking", normals="odd"), "normals='odd'"),
-        (lambda: made("multitasking", length_scale=0), "length_scale=0"),
-        (lambda: made("multitasking", grid_tasks=-1), "grid_tasks=-1"),
+        (lambda: made("multitasking", n_tasks=0), "leave nothing to learn"),
         (lambda: made("input-target", signal=1.0, alignment=0.5), "not both"),
-        (lambda: made("input-target", signal=-1.0), "signal=-1.0 is negative"),
+        (lambda: made("input-target", signal=5), "signal=5 is not .* number from 0 to 3$"),
         (lambda: made("input-target", n_targets=4), "n_targets=4 is not possible with 3"),
-        (lambda: made("input-target", alignment=1.2), "an alignment of 1.2 is not possible"),
-        (lambda: made("input-target", n_targets=3, alignment=0.5), "not possible with 3 of 3"),
-        (lambda: made("input-target", n_bits=0), "n_bits=0"),
+        (lambda: made("input-target", alignment=1.2), "alignment=1.2 is not .* from 0 to 1$"),
+        (lambda: made("input-target", n_targets=3, alignment=0.5), "not possible with all 3"),
         (lambda: made("input-target", dim=2), "dim=2 is below the 3 directions"),
-        (lambda: made("input-target", scale=-1.0), "scale=-1.0 is negative"),
-        (lambda: made("random-kernel", scale=0.0), "scale=0.0"),
-        (lambda: made("random-kernel", alignment=1.0), "alignment=1.0"),
-        (lambda: made("random-kernel", n_bits=1), "n_bits=1"),
+        (lambda: made("random-kernel", n_targets=7), "n_targets=7 leave no room among 7 parities"),
         (lambda: made("separable-xor", dim=10), "a multiple of 3"),
         (lambda: made("contextual", rule="colour"), "rule='colour' is unknown"),
-        (lambda: made("images", targets=("colour",)), "targets=.'colour',. are unknown"),
-        (lambda: made("stay-shift").enumerate(0), "n_trials=0: ask for 1 or more"),
+        (lambda: made("images", targets=("colour",)), "'colour' of targets is unknown; choose"),
+        (lambda: made("images", targets=([],)), r"\[\] of targets is unknown; choose from"),
+        (lambda: made("stay-shift").enumerate(0), "n_trials=0 is not possible; give a whole"),
         (lambda: own_task(loss="l1"), "loss='l1' is unknown"),
+        (lambda: own_task(dt=0), "dt=0 is not possible"),
+        (lambda: own_task(length=0), "length=0 is not possible"),
+        (lambda: own_task(drives=(networks.Drive("x", ("a",), noise=NAN),)), "noise=nan"),
+        (lambda: own_task(drives=(networks.Drive("x", ("a",), noise=(0.1, -1)),)), "noise=-1"),
+        (lambda: own_task(drives=(networks.Drive("x", ("a",), memory=NAN),)), "memory=nan"),
+        (lambda: own_task(drives=(networks.Drive("x", ("a",), law="odd"),)), "law='odd'"),
+        (lambda: own_task(targets=(networks.Target("y", ("b",), weight=-1),)), "weight=-1"),
         (lambda: own_task(align="c"), "no period 'c'"),
         (lambda: own_task(drives=(networks.Drive("x", ("c",)),)), "no period 'c'"),
         (lambda: own_task(drives=(networks.Drive("z", ("a",)),)), "no input 'z'"),
         (lambda: own_task(targets=(networks.Target("z", ("a",)),)), "no output 'z'"),
         (lambda: own_task(periods=(networks.Period("a", 20), networks.Period("b", 200))),
-         "period 'a' of 20 ms is no step of 100"),
+         "period 'a' of 20 ms is no whole .* steps of dt=100 ms; give 100 ms, or another dt"),
+        (lambda: own_task(periods=(networks.Period("a", (300, 650)), networks.Period("b", 200))),
+         "period 'a' of 650 ms is no whole .* steps of dt=100 ms; give 600 or 700 ms"),
+        (lambda: own_task(periods=(networks.Period("a", (300,)), networks.Period("b", 200))),
+         r"period 'a' of \(300,\) ms is not possible"),
+        (lambda: own_task(periods=(networks.Period("a", NAN), networks.Period("b", 200))),
+         "period 'a' of nan ms is not possible"),
+        (lambda: own_task(dt=30.0), "period 'a' of 100 ms is no .* of dt=30 ms; give 90 or 120 ms"),
+        (lambda: made("perceptual", stimulus=250), "'stimulus' of 250 ms is .* give 200 or 300 ms"),
+        (lambda: made("contextual", stimulus=850.0), "'stimulus' of 850 ms is .* 800 or 900 ms"),
         (lambda: own_task(periods=(networks.Period("a", (300, 200)), networks.Period("b", 200))),
          r"period 'a' of \(300, 200\) ms is not possible"),
         (lambda: own_task(factors={"side": (0, 1)}, latents=lambda g, n: {"side": np.zeros(n)})
          .enumerate(2), "hardly ever makes a trial with side 1"),
         (lambda: networks.share([made("perceptual")]), "cannot share a network"),
+        (lambda: networks.share(made("perceptual")), "cannot share a network"),
+        (lambda: networks.share(["perceptual", "contextual"]), "'perceptual' is no task to share"),
+        (lambda: networks.share("perceptual"), "'perceptual' is no task to share; pass what make_"),
+        (lambda: networks.share({"a": made("perceptual"), "b": 5}), "5 is no task to share"),
         (lambda: networks.share([made("perceptual")] * 2), "two or more different names"),
         (lambda: networks.share([made("perceptual"), made("stay-shift", previous="remembered")]),
          "differ in length"),
@@ -801,3 +882,93 @@ def test_what_cannot_be_is_said_in_one_sentence(call, message):
         with pytest.raises(ValueError, match=message) as caught:
             call()
     assert "\n" not in str(caught.value)
+
+
+NO_NUMBER = ("abc", (0.5, 0.9), None, True, [])
+BAD = {  # what an option of this kind is not, beside what is said of some alone
+    "size": (-0.1, NAN, np.inf, *NO_NUMBER),
+    "number": (NAN, -np.inf, *NO_NUMBER),
+    "positive": (0, 0.0, -1, NAN, np.inf, *NO_NUMBER),
+    "count": (0, -1, 1.5, 4.0, NAN, *NO_NUMBER),
+    "from 0": (-1, 1.5, 2.0, NAN, *NO_NUMBER),
+    "word": ("no", 3, None, True, ["even"]),
+    "words": ("action", "shape", (), 3, None, ("zzz",)),
+    "switch": ("no", "False", 1, 0, None),
+}
+OPTIONS = {  # {task: {option: kind}}; None where it is an option not to give it
+    "stay-shift": {"noise": "size", "previous": "word", "rule": "word", "length": "count"},
+    "reversal": {"context": "word", "targets": "words", "length": "count", "rule": "word",
+                 "hazard": "positive", "noise": "size or none"},
+    "evidence": {"n_latents": "count", "n_tasks": "count", "boundaries": "word or none",
+                 "offset_sd": "size", "noise": "size", "noise_law": "word", "memory": "size",
+                 "anisotropy": "size", "correlation": "number", "steps": "count",
+                 "delay": "from 0", "target": "word", "boundaries_seed": "from 0"},
+    "free-response": {"n_latents": "count", "n_tasks": "count", "noise": "size",
+                      "bound": "positive", "steps": "count", "boundaries_seed": "from 0"},
+    "multitasking": {"n_latents": "count", "n_tasks": "from 0", "n_inputs": "count",
+                     "length_scale": "positive", "offset_sd": "size", "normals": "word",
+                     "grid_tasks": "from 0", "n_chambers": "count", "contextual": "switch",
+                     "labelled": "word", "tasks_seed": "from 0"},
+    "input-target": {"n_bits": "count", "n_targets": "count", "signal": "size or none",
+                     "alignment": "size or none", "scale": "size", "dim": "count",
+                     "noise": "size", "means_seed": "from 0"},
+    "random-kernel": {"n_bits": "count", "n_targets": "count", "alignment": "size",
+                      "max_rank": "count or none", "scale": "positive", "dim": "count",
+                      "noise": "size", "means_seed": "from 0"},
+    "separable-xor": {"separability": "size", "dim": "count", "noise": "size",
+                      "means_seed": "from 0"},
+    "perceptual": {"noise": "size", "stimulus": "positive"},
+    "contextual": {"strength": "positive", "noise": "size", "stimulus": "positive",
+                   "rule": "word"},
+    "match-to-sample": {"n_stimuli": "count", "noise": "size", "units": "count"},
+    "match-to-category": {"n_stimuli": "count", "boundary": "number", "noise": "size",
+                          "units": "count"},
+    "images": {"targets": "words", "noise": "size", "jitter": "size", "side": "count"},
+}  # fmt: skip
+ALONE = [  # (task, option, value)
+    ("evidence", "memory", 1.0), ("reversal", "hazard", 1), ("random-kernel", "alignment", 1.0),
+    ("random-kernel", "n_bits", 1), ("reversal", "length", 1), ("separable-xor", "dim", 2),
+    ("match-to-sample", "n_stimuli", 1),
+    *(("perceptual", "coherences", v) for v in (5, (), "abc", (-20,), (3, 3), (101,), (NAN,),
+                                                ("a",), (True,), {3.2: 1}, None)),
+]  # fmt: skip
+
+
+def refused():
+    """{(task, option): values}."""
+    found = {}
+    for task, kinds in OPTIONS.items():
+        for option, kind in kinds.items():
+            kind, _, none = kind.partition(" or ")
+            found[task, option] = [v for v in BAD[kind] if v is not None or not none]
+    for task, option, value in ALONE:
+        found.setdefault((task, option), []).append(value)
+    return found
+
+
+REFUSED = refused()
+
+
+def test_every_option_of_every_task_is_checked():
+    every = {(task, option) for task in networks.tasks() for option in networks.options_of(task)}
+    assert set(REFUSED) == every
+
+
+@pytest.mark.parametrize(("task", "option"), REFUSED)
+def test_a_value_that_cannot_be_is_refused_by_the_name_of_its_option(task, option):
+    for value in REFUSED[task, option]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(ValueError, match=rf"^{option}\b|of {option} is unknown") as caught:
+                networks.make_task(task, **{option: value})
+        assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_other_kinds_are_numbers():
+    task = made("evidence", n_tasks=np.int64(3), steps=np.int32(4), noise=np.float32(0.25), delay=0)
+    assert task.n_outputs == 3
+    assert len(task.time()) == 6
+    assert task.enumerate(1).inputs.shape == (4, 6, 3)
+    assert made("multitasking", contextual=np.bool_(True)).n_outputs == 10
+    assert made("input-target", signal=3).enumerate(1).n_trials == 4
+    assert made("perceptual", coherences=np.array([5, 50])).factors["coherence"] == (5.0, 50.0)

@@ -3,10 +3,12 @@
 import json
 import math
 import pickle
+import re
 import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -16,8 +18,9 @@ torch = pytest.importorskip("torch")
 
 from neurogeom import learn, networks  # noqa: E402
 from neurogeom.networks import GRU, LSTM, MLP, RNN, work  # noqa: E402
+from neurogeom.networks.own import check as check_own  # noqa: E402
 from neurogeom.networks.training import _Teacher, build  # noqa: E402
-from neurogeom.tensors import save_tensors  # noqa: E402
+from neurogeom.tensors import load_tensors, save_tensors  # noqa: E402
 
 functional = torch.nn.functional
 SMALL = MLP(hidden=(12,))
@@ -369,27 +372,105 @@ def test_a_checkpoint_of_another_run_is_refused_and_says_why(tmp_path):
     ):
         with pytest.raises(ValueError, match=what):
             train(checkpoint=path, **{"steps": 5, **options})
-    own = tmp_path / "own"
-    widths = iter((4, 4, 4, 6, 6, 6))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    tensors, notes = load_tensors(path)
+    tensors.pop("module/readout.bias")
+    save_tensors(path, tensors, notes, overwrite=True)
+    with pytest.raises(ValueError, match="run.safetensors holds other networks; repeat that run"):
+        train(checkpoint=path, steps=5)
 
-        def network(seed):
-            width = next(widths)
-            return torch.nn.Sequential(torch.nn.Linear(12, width), torch.nn.Linear(width, 1))
 
-        train(network=network, checkpoint=own, steps=5)
-        with pytest.raises(ValueError, match="holds other networks"):
-            train(network=network, checkpoint=own, steps=5)
+def own(activation=torch.nn.ReLU, width=4):
+    """What builds a user's module."""
+    return lambda seed: torch.nn.Sequential(
+        torch.nn.Linear(12, width), activation(), torch.nn.Linear(width, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [(own(torch.nn.Tanh), r"module: .*ReLU\(\).* there, .*Tanh\(\)"), (own(width=6), "module: ")],
+)
+def test_a_checkpoint_of_another_module_of_ones_own_is_refused(other, what, tmp_path):
+    options = {"checkpoint": tmp_path / "run", "steps": 5}
+    first = train(network=own(), **options)
+    assert same(state(train(network=own(), **options)), state(first))
+    with pytest.raises(ValueError, match=what) as caught:
+        train(network=other, **options)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"loss": "mse"}, "task loss: 'bce' there, 'mse' here"),
+        ({"dt": 50.0}, "task dt: 100.0 there, 50.0 here"),
+        ({"derive": lambda c: {"side": (c["a"] > 0).astype(int)}}, None),
+        ({"drives": (networks.Drive("a", ("only",), 1.0),)}, "task trials: "),
+        (
+            {"latents": lambda g, n: {"a": g.random(n), "b": g.standard_normal(n)}},
+            "task trials: ",
+        ),
+    ],
+)
+def test_a_checkpoint_of_another_task_of_ones_own_is_refused(changes, what, tmp_path):
+    task, options = linear_task("bce"), {"checkpoint": tmp_path / "run", "steps": 5}
+    first = train(task, **options)
+    other = replace(task, **changes)
+    if what is None:  # another function that does the same
+        assert same(state(train(other, **options)), state(first))
+        return
+    with pytest.raises(ValueError, match=what):
+        train(other, **options)
+
+
+def test_a_changed_copy_of_a_task_is_ones_own_and_not_the_task_that_make_task_makes(tmp_path):
+    task = easy(n_bits=2, signal=0.3)
+    assert task.made_by == ("input-target", {"dim": 12, "noise": 0.5, "n_bits": 2, "signal": 0.3})
+    changed = replace(task, loss="mse")
+    assert changed.made_by is None
+    path = train(changed, steps=1).save(tmp_path / "net")
+    with pytest.raises(ValueError, match="a task of your own, 'input-target'; pass it as task="):
+        networks.load_trained(path)
+    assert networks.load_trained(path, task=changed).task.loss == "mse"
+    slower = replace(networks.make_task("stay-shift"), dt=50.0)
+    with pytest.raises(ValueError, match="was changed after make_task made it"):
+        networks.wrong_task(slower)
 
 
 def test_a_damaged_checkpoint_is_an_error_and_not_a_fresh_start(tmp_path):
     path = tmp_path / "run"
     train(checkpoint=path, steps=5)
     weights = tmp_path / "run.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-7])
-    with pytest.raises(OSError, match="is damaged or no safetensors file"):
-        train(checkpoint=path, steps=5)
+    whole = weights.read_bytes()
+    for damage in (whole[:-7], whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]):
+        weights.write_bytes(damage)
+        with pytest.raises(OSError, match="run.safetensors is damaged, or of another writing"):
+            train(checkpoint=path, steps=5)
+
+
+WRONG = [
+    *[("step", v) for v in ("x", None, -5, 10**6, 4, 5.0, True)],
+    *[("history", v) for v in (None, [], {}, {"loss": [[0.0, 0.0, 0.0]] * 2})],
+    *[("at", v) for v in (None, [], ["5"], [5, 5], [3])],
+    *[("steps", v) for v in (None, [5], "555")],
+    *[("stopped", v) for v in (None, ["", ""], [None] * 3)],
+    *[("about", v) for v in (None, 5, "x")],
+]
+
+
+def test_notes_of_a_checkpoint_that_cannot_be_are_damage(tmp_path):
+    path = tmp_path / "run"
+    first = train(checkpoint=path, steps=5)
+    text = tmp_path / "run.json"
+    notes = json.loads(text.read_text())
+    for name, value in WRONG:
+        text.write_text(json.dumps({**notes, name: value}))
+        with pytest.raises(OSError, match="run.json is damaged") as caught:
+            train(checkpoint=path, steps=5)
+        assert "\n" not in str(caught.value), (name, value)
+    text.write_text(json.dumps(notes))
+    assert same(state(train(checkpoint=path, steps=5)), state(first))
 
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -648,16 +729,41 @@ def test_a_restart_after_a_good_step_diverges_as_the_whole_run(tmp_path):
     ("options", "message"),
     [
         ({"schedule": "odd"}, "schedule='odd' is unknown"),
-        ({"seeds": 0}, "ask for one net and one trial"),
-        ({"seeds": (-1,)}, "seeds from 0"),
-        ({"batch": 0}, "ask for one net and one trial"),
-        ({"steps": -1}, "steps=-1"),
-        ({"every": 0}, "every=0"),
+        *[
+            ({"seeds": v}, f"seeds={re.escape(repr(v))}: ask for so many nets")
+            for v in (0, -1, True, 2.0, "ab", (), (-1,), [1.5], [0, 0], [True, 2])
+        ],
+        *[({"batch": v}, f"batch={v}: ask for 1 trial") for v in (0, 2.5, True)],
+        *[({"steps": v}, f"steps={v}, every=5: ask for") for v in (-1, 2.5, True)],
+        *[({"every": v}, f"every={v}: ask for") for v in (0, 2.5)],
+        *[({"lr": v}, f"lr={v!r}: give a finite") for v in (math.inf, math.nan, -1, "a")],
+        ({"weight_decay": -1}, "weight_decay=-1: give a finite"),
+        *[({"clip": v}, f"clip={v}: give a norm above 0") for v in (-1, 0, math.nan)],
+        *[({"until": v}, f"until={v!r}: give an accuracy") for v in (2, -1, math.nan, "a")],
+        *[({"shuffled": v}, f"shuffled={v!r}: give True or False") for v in ("no", 1)],
         ({"rate": "odd"}, "rate='odd' is unknown"),
         ({"optimizer": "adamw"}, "optimizer='adamw' is unknown"),
-        ({"samples": 3}, "samples=3 is less than a batch of 16"),
-        ({"keep": [21]}, "choose steps from 0 to 20"),
-        ({"keep": [-1]}, "choose steps from 0 to 20"),
+        *[({"samples": v}, f"samples={v} is less than a batch of 16, or") for v in (3, 20.5)],
+        *[({"keep": v}, "choose steps from 0 to 20") for v in ([21], [-1], [1.5], 3, "a")],
+        *[({"device": v}, f"device {v!r} is not here; choose from .'cpu'") for v in ("foo", 3)],
+        ({"task": 5}, "task=5 is no task; give what make_task makes"),
+        ({"task": "evidense"}, "no task 'evidense'; did you mean 'evidence'"),
+        ({"network": "GRU"}, "network 'GRU' is unknown; did you mean 'gru'"),
+        ({"network": 5}, "network 5 is unknown; choose from"),
+        ({"network": GRU}, r"is the class of an architecture; give GRU\(\), with"),
+        ({"network": torch.nn.Linear(12, 1)}, "one Linear that is built already; give what builds"),
+        ({"network": lambda s: 3}, "makes a int of seed 0; let it return a torch module"),
+        ({"network": lambda s: torch.nn.GRU(12, 1)}, "answers with tuple where task"),
+        ({"network": lambda s: torch.nn.Linear(12, 3)}, r"shape \(2, 1, 3\) where"),
+        ({"network": lambda s: torch.nn.Linear(11, 1)}, "fails on inputs of shape"),
+        ({"network": lambda s: torch.nn.Linear(2, 1), "task": "free-response"}, "asks for one"),
+        (
+            {
+                "task": networks.make_task("multitasking", labelled="one"),
+                "schedule": "single_label",
+            },
+            "one label a trial would leave some with none",
+        ),
         ({"network": "odd"}, "network 'odd' is unknown"),
     ],
 )
@@ -671,6 +777,33 @@ def test_a_network_that_cannot_learn_is_refused():
     frozen = torch.nn.Linear(12, 1).requires_grad_(False)
     with pytest.raises(ValueError, match="no parameter of this network can be trained"):
         train(network=lambda seed: frozen)
+
+
+def test_a_device_that_this_machine_lacks_is_refused():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ValueError, match="device 'cuda' is not here; choose from .'cpu'"):
+        train(device="cuda")
+
+
+def test_a_task_may_be_named():
+    named, made = (
+        train(t, GRU(hidden=3), steps=2, seeds=1)
+        for t in ("stay-shift", networks.make_task("stay-shift"))
+    )
+    assert same(state(named), state(made))
+    assert named.settings == made.settings
+
+
+def test_asking_a_network_what_it_answers_changes_nothing_in_it():
+    module = build(easy(), lambda seed: torch.nn.Sequential(
+        torch.nn.Linear(12, 6), torch.nn.BatchNorm1d(1), torch.nn.Dropout(0.5),
+        torch.nn.Linear(6, 1)), [0, 1])  # fmt: skip
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    stream = torch.get_rng_state()
+    check_own(module, easy(), easy().sample(4, np.random.default_rng(0)))
+    assert same(module.state_dict(), before)
+    assert torch.equal(torch.get_rng_state(), stream)
 
 
 def test_classes_are_taught_together():
@@ -727,19 +860,20 @@ def test_damage_is_seen(saved, tmp_path):
             networks.load_trained(path)
         assert "\n" not in str(caught.value)
 
-    for damaged in (whole[:-10], whole[:20], b""):
+    flipped = whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:]
+    for damaged in (whole[:-10], whole[:20], b"", flipped):
         path.write_bytes(damaged)
-        refused(OSError, "is damaged or no safetensors file")
+        refused(OSError, "net.safetensors is damaged, or of another writing than net.json")
     path.write_bytes(whole)
-    for damaged in (notes[:-30], "[]", "{}", '{"format": 1}', '{"format": "x", "mark": "y"}'):
+    for damaged in (notes[:-30], "[]", "{}", '{"format": 1}', '{"format": "x", "hash": "y"}'):
         text.write_text(damaged)
         refused(OSError, "net.json is damaged or not of neurogeom")
     later = {**json.loads(notes), "format": 2}
     text.write_text(json.dumps(later))
     refused(ValueError, "written by a later neurogeom")
-    other = {**json.loads(notes), "mark": "0"}
+    other = {**json.loads(notes), "hash": "0"}
     text.write_text(json.dumps(other))
-    refused(OSError, "are not of one writing")
+    refused(OSError, "of another writing")
     short = {k: v for k, v in json.loads(notes).items() if k != "architecture"}
     text.write_text(json.dumps(short))
     refused(OSError, "does not hold trained networks")
@@ -753,7 +887,43 @@ def test_damage_is_seen(saved, tmp_path):
     networks.load_trained(path)  # as it was
     train(seeds=2).save(tmp_path / "other")
     (tmp_path / "other.safetensors").rename(path)
-    refused(OSError, "are not of one writing")
+    refused(OSError, "of another writing")
+
+
+SAID = [
+    *[(("seeds",), v) for v in (None, "ab", [], 5, [0.5, 1, 2], [0, 1])],
+    *[(("architecture", "activation"), v) for v in (5, "thanh")],
+    *[(("architecture", "hidden"), v) for v in (1e12, [10**12, 4], [], "a")],
+    *[(("architecture",), v) for v in ([], {}, {"name": ["MLP"]})],
+    *[(("task",), v) for v in ([["a"], {}], ["odd", {}], ["input-target", []], 5, None)],
+    (("task",), ["input-target", {"nois": 1}]),
+    *[(("settings",), v) for v in ({}, [], None)],
+    (("settings", "network"), "mlp"),
+    *[(("history",), v) for v in ([], {}, None)],
+    (("history", "data_vars", "accuracy", "data"), [[0.0]]),
+    *[(("shape",), v) for v in ([12, 1], [12, 1, "a"], [12, 1, 99], [12.0, 1, 0], None)],
+]
+
+
+def test_notes_that_cannot_be_are_damage_and_one_sentence(saved):
+    _, path = saved
+    text = path.with_suffix(".json")
+    whole = text.read_text()
+    for place, value in SAID:
+        notes = json.loads(whole)
+        inner = notes
+        for name in place[:-1]:
+            inner = inner[name]
+        inner[place[-1]] = value
+        if place == ("task",):  # which stands there twice
+            notes["settings"]["task"] = value
+        text.write_text(json.dumps(notes))
+        with pytest.raises(OSError, match="net.json is damaged") as caught:
+            networks.load_trained(path)
+        assert "\n" not in str(caught.value), (place, value)
+        assert len(str(caught.value)) < 600
+    text.write_text(whole)
+    networks.load_trained(path)
 
 
 def test_a_checkpoint_is_no_trained_network(tmp_path):
@@ -782,7 +952,11 @@ def test_a_pickle_is_never_opened(name, tmp_path):
         train(checkpoint=tmp_path / name)
     save_tensors(tmp_path / "net", {}, {})
     (tmp_path / name).rename(tmp_path / "net.safetensors")  # under a name that is read
-    with pytest.raises(OSError, match="is damaged or no safetensors file"):
+    with pytest.raises(OSError, match="net.safetensors is damaged"):
+        networks.load_trained(tmp_path / "net")
+    digest = blake2b((tmp_path / "net.safetensors").read_bytes(), digest_size=16).hexdigest()
+    (tmp_path / "net.json").write_text(json.dumps({"format": 1, "hash": digest}))
+    with pytest.raises(OSError, match="net.safetensors is no safetensors file"):
         networks.load_trained(tmp_path / "net")
     assert not sprung.exists()
     pickle.loads((tmp_path / "net.safetensors").read_bytes()).close()
@@ -876,17 +1050,39 @@ from neurogeom import networks
 assert len(networks.tasks()) > 10
 assert networks.make_task("reversal").enumerate(1).inputs.shape == (8, 24, 7)
 assert networks.activation("relu")(1.0) == 1.0
-networks.GRU(hidden=3)
-try:
-    networks.train(networks.make_task("reversal"))
-except ImportError as error:
-    print(error)
+calls = [
+    lambda: networks.train(networks.make_task("reversal")),
+    lambda: networks.GRU(hidden=3).build(3, 2),
+    lambda: networks.load_trained("nothing"),
+]
+for call in calls:
+    try:
+        call()
+    except ImportError as error:
+        print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout == (
-        "networks need torch, which is not installed: pip install 'neurogeom[networks]'\n"
+        "networks need torch, which is not installed: pip install 'neurogeom[networks]'\n" * 3
     )
+
+
+def test_without_safetensors_files_are_refused_before_the_work(saved, monkeypatch, tmp_path):
+    trained, path = saved
+    for name in [name for name in sys.modules if name.split(".")[0] == "safetensors"]:
+        monkeypatch.setitem(sys.modules, name, None)
+
+    def worked(step, seen):
+        raise AssertionError("trained first")
+
+    for call in (
+        lambda: networks.load_trained(path),
+        lambda: trained.save(tmp_path / "other"),
+        lambda: train(checkpoint=tmp_path / "run", progress=worked),
+    ):
+        with pytest.raises(ImportError, match="need safetensors, which is not installed: pip"):
+            call()
 
 
 # --- what trained networks are like (multitask.md, test 10) ---------------------------------------

@@ -95,6 +95,50 @@ def test_bins_without_observation_are_left_out():
     assert np.isnan(lost.normalised.values[0, 1])
 
 
+def test_a_trial_without_observation_is_left_out_of_that_unit_alone():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((8, 3, 4))
+    lost = values.copy()
+    lost[2, 0] = np.nan
+    found = task_variance({"a": lost}).task_variance.values[0]
+    assert found[0] == pytest.approx(np.delete(values[:, 0], 2, axis=0).var(axis=0).mean())
+    np.testing.assert_allclose(found[1:], values[:, 1:].var(axis=0).mean(axis=-1))
+    lost[3, 1, 2] = np.nan  # one bin of a trial that is there: the bin is left out
+    found = task_variance({"a": lost}).task_variance.values[0]
+    assert found[1] == pytest.approx(values[:, 1, [0, 1, 3]].var(axis=0).mean())
+    lost[1:, 2] = np.nan
+    assert np.isnan(task_variance({"a": lost}).task_variance.values[0, 2])
+
+
+def test_a_task_in_which_a_unit_was_not_observed_hides_no_other_task():
+    rng = np.random.default_rng(0)
+    first, second = rng.standard_normal((2, 6, 3))
+    second = 2 * second
+    third = np.c_[np.full(6, np.nan), first[:, 1:]]
+    whole = task_variance({"a": first, "b": second})
+    found = task_variance({"a": first, "b": second, "c": third})
+    np.testing.assert_allclose(found.normalised[:2], whole.normalised)
+    assert np.isnan(found.normalised.values[2, 0])
+    assert found.attrs["n_silent"] == 0
+
+
+def test_trials_without_a_label_are_left_out_and_counted():
+    rng = np.random.default_rng(0)
+    rates, cue = rng.standard_normal((8, 3)), [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]
+    words = ["l", "l", "r", "r", "m", "m", "", ""]
+    trial = {"task": ["go"] * 8, "cue": [*cue, np.nan, np.nan], "word": words}
+    x = ng.from_arrays(rates, trial=trial)
+    whole = task_variance(x.isel(trial=slice(6)), conditions=["cue"])
+    assert whole.attrs["unlabelled"] == 0
+    for name in ("cue", "word"):
+        found = task_variance(x, conditions=[name])
+        np.testing.assert_allclose(found.task_variance, whole.task_variance)
+        assert found.attrs["unlabelled"] == 2
+    found = task_variance(x, by="word")
+    assert found.task.values.tolist() == ["l", "m", "r"]
+    assert found.attrs["unlabelled"] == 2
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 300))
 def test_offsets_and_the_order_of_trials_change_nothing_and_gain_changes_the_square(seed):
@@ -114,6 +158,11 @@ def test_offsets_and_the_order_of_trials_change_nothing_and_gain_changes_the_squ
         (lambda x: task_variance({"a": np.ones((1, 2))}), ValueError, "fewer than two conditions"),
         (lambda x: task_variance({"a": np.ones(3)}), ValueError, r"task 'a' has shape \(3,\)"),
         (lambda x: task_variance({}), ValueError, r"tasks have \[\] units"),
+        (
+            lambda x: task_variance({"a": [[1.0, 2.0], [np.inf, 3.0]]}),
+            ValueError,
+            "task 'a' holds infinite activity; put NaN",
+        ),
         (
             lambda x: task_variance({"a": np.ones((3, 2)), "b": np.ones((3, 4))}),
             ValueError,

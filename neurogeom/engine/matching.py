@@ -132,15 +132,16 @@ def leaves_choice(found, design, *, n_neurons=None, n_trials=None, min_trials=5)
 def subsample(found, design, *, n_neurons=None, n_trials=None, min_trials=5, seed=0, draw=0):
     """Draw number ``draw`` of the sessions with so many neurons and trials a condition.
 
-    found : list of validated sessions; design : Design of them; arguments as in :func:`match_to`
+    found : list of validated sessions; design : Design of them; arguments as in :func:`match_to`,
+    and ``n_trials`` may be one number a condition, int (condition,)
     returns : list of the sessions that keep a neuron
     """
     least = min_trials if n_trials is None else n_trials
-    able = [c.min(axis=0) >= least for c in _counts(found, design)]
+    able = [(c >= np.reshape(least, (-1, 1))).all(axis=0) for c in _counts(found, design)]
     n_able = sum(int(a.sum()) for a in able)
     if n_able < (n_neurons or 1):
         raise ValueError(
-            f"{n_able} neurons have {least} trials in every condition, and "
+            f"{n_able} neurons have {_range(least)} trials in every condition, and "
             f"{n_neurons or 1} are asked for; lower n_neurons or n_trials"
         )
     able, chosen = _choose_neurons(found, able, n_neurons, seed, draw)
@@ -150,7 +151,7 @@ def subsample(found, design, *, n_neurons=None, n_trials=None, min_trials=5, see
         if not kept.any():
             left_out.append(name)
             continue
-        few = f"fewer than {least} trials in a condition"
+        few = f"fewer than {_range(least)} trials in a condition"
         part = container.count_dropped(s.isel(neuron=kept), "neuron", few, int((~mine).sum()))
         spare = f"matched to {n_neurons} neurons"
         part = container.count_dropped(part, "neuron", spare, int((mine & ~kept).sum()))
@@ -160,7 +161,7 @@ def subsample(found, design, *, n_neurons=None, n_trials=None, min_trials=5, see
         parts.append(part)
     matched = {
         "n_neurons": int(sum(kept.sum() for kept in chosen)),
-        "n_trials": int(n_trials or 0),
+        "n_trials": 0 if n_trials is None else np.asarray(n_trials).tolist(),
         "sessions_left_out": left_out,
     }
     return [part.assign_attrs(matched=matched) for part in parts]
@@ -201,7 +202,8 @@ def _with_trials(session, condition, rank, n_trials, design):
     keep = np.zeros(seen.shape, bool)
     for c in range(design.n_conditions):
         rows = order[condition[order] == c]
-        keep[rows] = seen[rows] & (seen[rows].cumsum(axis=0) <= n_trials)
+        most = np.broadcast_to(n_trials, design.n_conditions)[c]
+        keep[rows] = seen[rows] & (seen[rows].cumsum(axis=0) <= most)
     used = keep.any(axis=1)
     blank = ~keep[used] if session.ndim == 2 else ~keep[used][:, :, None]
     part = session.isel(trial=used)
@@ -209,8 +211,14 @@ def _with_trials(session, condition, rank, n_trials, design):
     outside = condition < 0
     unlabelled = f"no condition of {listed(design.names)}"
     part = container.count_dropped(part, "trial", unlabelled, int((~used & outside).sum()))
-    spare = f"matched to {n_trials} trials a condition"
+    spare = f"matched to {_range(n_trials)} trials a condition"
     return container.count_dropped(part, "trial", spare, int((~used & ~outside).sum()))
+
+
+def _range(numbers):
+    """As in "7" or "5 to 9"."""
+    low, high = np.min(numbers), np.max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _size_of_like(like, variables, design, min_trials, empty):

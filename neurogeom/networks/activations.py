@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..options import hint
+
 _PLAIN = ("relu", "tanh", "hardtanh", "leaky", "erf", "sigmoid", "softplus", "gelu", "linear")
 _WITH_NUMBER = {"clipped_relu": 1.0, "shifted_relu": 0.5}
 NAMES = (*_PLAIN, *(f"{name}(x)" for name in _WITH_NUMBER))
@@ -20,18 +22,15 @@ def parsed(name: str) -> tuple[str, float | None]:
     >>> parsed("clipped_relu(1.5)"), parsed("clipped_relu"), parsed("tanh")
     (('clipped_relu', 1.5), ('clipped_relu', 1.0), ('tanh', None))
     """
-    found = re.fullmatch(r"([a-z_]+)(?:\(([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\))?", name)
+    pattern = r"([a-z_]+)(?:\(([-+]?\d*\.?\d+(?:e[-+]?\d+)?)\))?"
+    found = re.fullmatch(pattern, name) if isinstance(name, str) else None
     if found and found[1] == "clipped_relu" and not float(found[2] or 1) > 0:
         raise ValueError(f"activation {name!r} is 0 everywhere; clip it above 0")
     if found and found[1] in _WITH_NUMBER:
         return found[1], float(found[2] or _WITH_NUMBER[found[1]])
     if found and found[1] in _PLAIN and not found[2]:
         return found[1], None
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [*_PLAIN, *_WITH_NUMBER], 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(NAMES)}"
-    raise ValueError(f"activation {name!r} is unknown; {hint}")
+    raise ValueError(f"activation {name!r} is unknown; {hint(name, NAMES)}")
 
 
 def activation(name: str) -> Callable[[np.ndarray], np.ndarray]:

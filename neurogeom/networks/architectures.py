@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..learn import lazy_torch
+from ..options import hint, number, one_of, shown, switch, whole
 from . import activations
 
 KEY = 41  # of random streams
 INITS = ("torch", "normal")
+_RANGES = {"noise": {"least": 0}, "encoder_noise": {"least": 0}, "alpha": {"above": 0}}
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,26 @@ class Architecture:
         """Widths and settings that cannot be, in one sentence."""
         for f in fields(self):
             value = getattr(self, f.name)
-            own = f"{f.name}={value!r} of {type(self).__name__}"
-            kind = f.type if isinstance(f.type, str) else getattr(f.type, "__name__", "")
-            if kind.startswith("tuple") and value is not None:
-                if not isinstance(value, tuple | list) or not value or min(value) < 1:
-                    raise ValueError(f"{own} is no tuple of widths; give one or more, as (64,)")
-                object.__setattr__(self, f.name, tuple(map(int, value)))
-            if kind == "int" and not (isinstance(value, int | np.integer) and value > 0):
-                raise ValueError(f"{own} is no number of units; give a whole number above 0")
-        if min(getattr(self, "noise", 0), self.encoder_noise) < 0 or getattr(self, "alpha", 1) <= 0:
-            raise ValueError(f"{self} has a negative noise or no step; alpha is above 0")
-        if getattr(self, "init", "torch") not in INITS:
-            raise ValueError(f"init={self.init!r} is unknown; choose from {list(INITS)}")
+            kind = f.type.__name__ if isinstance(f.type, type) else str(f.type)
+            name = f"{type(self).__name__}.{f.name}"
+            own = {name: value}
+            if kind.startswith("tuple") and not (value is None and kind.endswith("None")):
+                object.__setattr__(self, f.name, _widths(name, value))
+            elif kind == "int":
+                whole(1, **own)
+            elif kind == "bool":
+                switch(**own)
+            elif kind == "float":
+                number(**_RANGES.get(f.name, {}), **own)
+            elif f.name == "init":
+                one_of(INITS, **own)
+            elif f.name == "activation":
+                activations.parsed(value)
+        if self.encoder_noise and self.encoder is None:
+            raise ValueError(
+                f"encoder_noise={self.encoder_noise} comes after an encoder, and there is none; "
+                "give its widths, as encoder=(100,)"
+            )
 
     def build(self, n_in: int, n_out: int, *, seeds: Sequence[int] = (0,), passing: int = 0):
         """A torch module of one net a seed.
@@ -61,9 +72,17 @@ class Architecture:
         -------
         torch.nn.Module (``n_nets``, ``member``): (trial, step, channel) or (net, trial, step,
         channel) to (net, trial, step, output).
+
+        Raises
+        ------
+        ImportError
+            torch is not installed.
         """
+        lazy_torch()
         from .modules import Encoder, Network
 
+        whole(1, n_in=n_in, n_out=n_out)
+        whole(0, passing=passing, **{f"seeds[{i}]": seed for i, seed in enumerate(seeds)})
         streams = [generator(seed, 0) for seed in seeds]
         encoder, shape = None, (n_in, n_out, passing)
         if self.encoder:
@@ -103,7 +122,6 @@ class MLP(Architecture):
         """Layers."""
         from .modules import Perceptron
 
-        _known(self.activation)
         return Perceptron(n_in, self.hidden, streams, self.activation, self.init), self.hidden[-1]
 
 
@@ -121,7 +139,6 @@ class RNN(Architecture):
         """One recurrent layer."""
         from .recurrent import RateCore
 
-        _known(self.activation)
         options = {"activation": self.activation, "alpha": self.alpha, "leaky": self.leaky}
         return RateCore(n_in, self.hidden, streams, self.noise, **options), self.hidden
 
@@ -188,7 +205,6 @@ class Convolutional(Architecture):
         """Maps and a layer."""
         from .modules import Convolutions
 
-        _known(self.activation)
         return Convolutions(n_in, self.channels, self.hidden, streams, self.activation), self.hidden
 
 
@@ -212,8 +228,8 @@ def architecture(network: str | Architecture) -> Architecture:
     """
     if isinstance(network, Architecture):
         return network
-    if network not in ARCHITECTURES:
-        raise ValueError(f"network {network!r} is unknown; choose from {list(ARCHITECTURES)}")
+    if not isinstance(network, str) or network not in ARCHITECTURES:
+        raise ValueError(f"network {shown(network)} is unknown; {hint(network, ARCHITECTURES)}")
     return ARCHITECTURES[network]()
 
 
@@ -228,11 +244,12 @@ def from_json(found: dict[str, Any]) -> Architecture:
 
 def generator(*key: int):
     """A torch generator that belongs to these numbers alone."""
-    from ..learn import lazy_torch
-
     drawn = np.random.SeedSequence(key[0], spawn_key=(KEY, *key[1:])).generate_state(1, np.uint64)
     return lazy_torch().Generator().manual_seed(int(drawn[0] >> 1))
 
 
-def _known(name):
-    activations.parsed(name)
+def _widths(name, value):
+    if not isinstance(value, tuple | list) or not value:
+        raise ValueError(f"{name}={shown(value)} is no tuple of widths; give one or more, as (64,)")
+    whole(1, **{f"{name}[{i}]": width for i, width in enumerate(value)})
+    return tuple(map(int, value))

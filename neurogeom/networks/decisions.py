@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..options import number, one_of, shown, whole
 from .task import Drive, Period, Target, Task
 
 COHERENCES = (0.0, 3.2, 6.4, 12.8, 25.6, 51.2)
@@ -20,10 +21,17 @@ def perceptual(
     sd a step of 100 ms; the answer, one logit for "right", is asked after a delay of 300 to 600 ms.
     Conditions are direction x coherence (in %); ``signed_coherence`` follows from them. At
     coherence 0 the right answer is that of the direction all the same: nobody can know it.
+    Coherences are different and from 0 to 100: the direction is a variable of its own.
 
     Source: Britten et al. 1992, J Neurosci 12:4745.
     """
-    _positive(noise=noise, stimulus=stimulus)
+    levels = list(coherences) if isinstance(coherences, tuple | list | np.ndarray) else []
+    number(0, 100, **{f"coherences[{i}]": level for i, level in enumerate(levels)})
+    if not levels or len(set(levels)) < len(levels):
+        raise ValueError(f"coherences={shown(coherences)} are not possible; give one or more "
+                         "different numbers from 0 to 100, as (3.2, 6.4)")  # fmt: skip
+    number(0, noise=noise)
+    number(above=0, stimulus=stimulus)
     return Task(
         name="perceptual",
         summary="left or right, from noisy motion",
@@ -35,7 +43,7 @@ def perceptual(
         ),
         inputs={"fixation": 1, "motion": 1},
         outputs={"choice": 1},
-        factors={"direction": ("left", "right"), "coherence": tuple(map(float, coherences))},
+        factors={"direction": ("left", "right"), "coherence": tuple(map(float, levels))},
         drives=(
             Drive("fixation", ("fixation", "stimulus", "delay"), 1.0),
             Drive("motion", ("stimulus",), lambda c: c["signed_coherence"] / 100, noise),
@@ -51,19 +59,20 @@ def perceptual(
 
 
 def contextual(
-    *, strength: float = 0.3, noise: float = 0.3, stimulus: float = 750.0, rule: str = "cued"
+    *, strength: float = 0.3, noise: float = 0.3, stimulus: float = 800.0, rule: str = "cued"
 ) -> Task:
     """Motion or colour, as a context cue says.
 
-    Two channels show motion and colour at once, each -1 or 1 times a strength drawn for every trial
+    Two channels show motion and colour at once for `stimulus` ms (750 in the experiment, 800 here:
+    a whole number of steps of 100 ms), each -1 or 1 times a strength drawn for every trial
     and channel from 1/4, 1/2 or all of `strength`; a cue says which counts. Conditions are context
     x motion x colour. ``rule="motion"`` asks for the motion in either context: the control task.
 
     Source: Mante, Sussillo, Shenoy & Newsome 2013, Nature 503:78.
     """
-    _positive(noise=noise, stimulus=stimulus, strength=strength)
-    if rule not in ("cued", "motion"):
-        raise ValueError(f"rule={rule!r} is unknown; choose from ['cued', 'motion']")
+    number(0, noise=noise)
+    number(above=0, stimulus=stimulus, strength=strength)
+    one_of(("cued", "motion"), rule=rule)
     levels = {"motion": ("left", "right"), "colour": ("red", "green")}
 
     def drawn(rng, n):
@@ -114,7 +123,7 @@ def match_to_sample(*, n_stimuli: int = 4, noise: float = 0.1, units: int = 16) 
     Source: durations as in NeuroGym's DelayMatchSample (fixation 300 ms, sample 500, delay 1000
     (800 to 1200 here), test 500, decision 900 (300 here)).
     """
-    _several(n_stimuli)
+    whole(2, n_stimuli=n_stimuli)
     angles = _angles(n_stimuli)
 
     def drawn(rng, n):
@@ -125,7 +134,9 @@ def match_to_sample(*, n_stimuli: int = 4, noise: float = 0.1, units: int = 16) 
         }
 
     def derived(c):
-        return {"test": (c["sample"] + np.where(c["match"] == "yes", 0, c["turn"])) % 360}
+        degrees = c["sample"] + np.where(c["match"] == "yes", 0, c["turn"])
+        which = np.rint(degrees * n_stimuli / 360 - 0.5).astype(int)
+        return {"test": angles[which % n_stimuli]}  # a level to the last bit, as samples are
 
     factors = {"sample": tuple(angles.tolist()), "match": ("yes", "no")}
     return _delayed("match-to-sample", factors, drawn, derived, noise, units)
@@ -142,7 +153,8 @@ def match_to_category(
 
     Source: Freedman & Assad 2006, Nature 443:85.
     """
-    _several(n_stimuli)
+    whole(2, n_stimuli=n_stimuli)
+    number(boundary=boundary)
     angles = _angles(n_stimuli)
 
     def category(angle):
@@ -161,6 +173,8 @@ def match_to_category(
 
 
 def _delayed(name, factors, drawn, derived, noise, units):
+    number(0, noise=noise)
+    whole(1, units=units)
     preferred = np.arange(units) * 2 * np.pi / units
     periods = (
         Period("fixation", 300), Period("sample", 500), Period("delay", (800, 1200)),
@@ -200,14 +214,3 @@ def _angles(n):
 
 def _one_hot(name, levels):
     return lambda c: np.stack([c[name] == level for level in levels], axis=1)
-
-
-def _several(n_stimuli):
-    if n_stimuli < 2:
-        raise ValueError(f"n_stimuli={n_stimuli} leaves nothing to compare; choose 2 or more")
-
-
-def _positive(**sizes):
-    for name, value in sizes.items():
-        if not value >= 0:
-            raise ValueError(f"{name}={value} is negative; choose 0 or more")

@@ -7,10 +7,12 @@ from itertools import product
 
 import numpy as np
 
-from .task import Drive, Period, Target, Task
+from ..options import number, one_of, whole
+from .task import LAWS, Drive, Period, Target, Task
 
 KEY = 44  # of random streams
 TARGETS = ("running", "fixation_half", "end")
+BOUNDARIES = ("even", "random", "orthogonal", "multiply")
 
 
 def evidence(
@@ -45,7 +47,7 @@ def evidence(
         (the default for more); orthogonal, up to D of them; or, of two latents, N/4 hyperbolas
         :math:`x_1 x_2 = const` in each quadrant.
     offset_sd : float
-        Of the offsets b; 0 as in the experiments of the paper.
+        Of the offsets b; 0 as in the experiments of the paper. Hyperbolas have none.
     noise : float
         :math:`\sigma`, the sd a step. 0 trains without noise.
     noise_law, memory, anisotropy : "gaussian" or "gumbel", float, float
@@ -74,15 +76,15 @@ def evidence(
     >>> task.n_inputs, task.n_outputs, task.variables
     (3, 6, ['sign_1', 'sign_2'])
     """
-    kind = boundaries or ("even" if n_latents == 2 else "random")
-    if target not in TARGETS:
-        raise ValueError(f"target={target!r} is unknown; choose from {list(TARGETS)}")
-    if min(n_latents, n_tasks, steps) < 1 or min(delay, noise, offset_sd, anisotropy) < 0:
-        raise ValueError(
-            f"n_latents={n_latents}, n_tasks={n_tasks}, steps={steps}, delay={delay}, "
-            f"noise={noise}, offset_sd={offset_sd}, anisotropy={anisotropy}: the first three are 1 "
-            "or more, the others 0 or more"
-        )
+    kind = ("even" if n_latents == 2 else "random") if boundaries is None else boundaries
+    one_of(BOUNDARIES, boundaries=kind)
+    one_of(TARGETS, target=target)
+    one_of(LAWS, noise_law=noise_law)
+    whole(1, n_latents=n_latents, n_tasks=n_tasks, steps=steps)
+    whole(0, delay=delay, boundaries_seed=boundaries_seed)
+    number(0, noise=noise, offset_sd=offset_sd, anisotropy=anisotropy)
+    number(0, below=1, memory=memory)
+    number(correlation=correlation)
     lowest = -1 / max(1, n_latents - 1)
     if not lowest < correlation < 1:
         raise ValueError(
@@ -149,11 +151,17 @@ def normals(kind: str, n_latents: int, n_tasks: int, seed: int = 0) -> np.ndarra
 def _labels(kind, n_latents, n_tasks, offset_sd, seed, noise):
     """The function of a trial's columns to its labels (trial, task)."""
     names = [f"x_{i + 1}" for i in range(n_latents)]
+    if noise == 0:
+        warnings.warn(
+            "without noise the labels do not tell how far a latent is from a boundary; a code of "
+            "the latents need not form",
+            stacklevel=4,
+        )
     if kind == "multiply":
+        if offset_sd:
+            raise ValueError(f"offset_sd={offset_sd} moves planes, and boundaries='multiply' are "
+                             "none; leave it out")  # fmt: skip
         return _products(n_latents, n_tasks, names)
-    if kind not in ("even", "random", "orthogonal"):
-        known = ["even", "random", "orthogonal", "multiply"]
-        raise ValueError(f"boundaries={kind!r} are unknown; choose from {known}")
     c = normals(kind, n_latents, n_tasks, seed)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 1)))
     b = offset_sd * rng.standard_normal(n_tasks)
@@ -161,12 +169,6 @@ def _labels(kind, n_latents, n_tasks, offset_sd, seed, noise):
         warnings.warn(
             f"{n_tasks} boundaries span {np.linalg.matrix_rank(c)} of {n_latents} latents: the "
             "rest cannot be recovered; ask for more tasks",
-            stacklevel=4,
-        )
-    if noise == 0:
-        warnings.warn(
-            "without noise the labels do not tell how far a latent is from a boundary; a code of "
-            "the latents need not form",
             stacklevel=4,
         )
     return lambda columns: np.stack([columns[n] for n in names], axis=1) @ c.T > b

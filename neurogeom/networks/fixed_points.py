@@ -21,6 +21,7 @@ t0 / (t0 + k), so that its curve and not 1 is the standard (derived here).
 """
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ import xarray as xr
 
 from ..formulas.gram_ridge import grams, ridge
 from ..learn import lazy_torch
+from .latents import trials_first, whole_number
 
 __all__ = ["fixed_points", "free_run"]
 
@@ -65,8 +67,8 @@ def fixed_points(
     radius : float
         Of points closer than this the slowest is kept.
     visited : array or tensor (state, unit), optional
-        States whose spread, the root mean squared distance from their mean, is the unit of speeds,
-        distances and the learning rate; the starts, where not given.
+        States of the same units whose spread, the root mean squared distance from their mean, is
+        the unit of speeds, distances and the learning rate; the starts, where not given.
 
     Returns
     -------
@@ -85,7 +87,8 @@ def fixed_points(
     Raises
     ------
     ValueError
-        Shapes do not fit, the states do not vary, or none of the descents is finite.
+        Shapes do not fit, the states do not vary, a number is out of its range, or none of the
+        descents is finite.
 
     Examples
     --------
@@ -96,9 +99,18 @@ def fixed_points(
     >>> found.eigenvalue.values.round(3).real.tolist()
     [[0.5, 0.5, 0.5]]
     """
+    whole_number("n_iterations", n_iterations)
+    _above_zero(learning_rate=learning_rate, fixed=fixed, slow=slow)
+    _from_zero(radius=radius)
     starts = _states(starts)
+    visited = starts if visited is None else _states(visited)
+    if visited.shape[1] != starts.shape[1]:
+        raise ValueError(
+            f"visited has {visited.shape[1]} units and the starts have {starts.shape[1]}; pass "
+            "states of the same units"
+        )
     u = _clamped(input, starts)
-    spread = _spread(starts if visited is None else _states(visited))
+    spread = _spread(visited)
     ends = _descend(step, starts, u, n_iterations, learning_rate * spread)
     speed = _speed(step, ends, u) / spread
     finite = np.isfinite(speed)
@@ -176,7 +188,8 @@ def free_run(
     Raises
     ------
     ValueError
-        Shapes do not fit, there are fewer than four trials, or states or latents do not vary.
+        Shapes do not fit, there are fewer than four trials, states or latents do not vary or are
+        not finite, or a number is out of its range.
 
     Examples
     --------
@@ -186,14 +199,25 @@ def free_run(
     ([1.0, 1.0], [1.0, 0.75])
     """
     torch = lazy_torch()
-    h, x = _states(states), np.asarray(latents, dtype=float)
+    whole_number("n_steps", n_steps)
+    _above_zero(n_evidence=n_evidence)
+    _from_zero(penalty=penalty)
+    h, x = _states(states), np.asarray(trials_first(latents), dtype=float)
     if x.ndim != 2 or len(x) != len(h) or len(x) < 4:
         raise ValueError(
             f"states of shape {tuple(h.shape)} and latents of shape {x.shape}; pass (trial, unit) "
             "and (trial, latent), four trials at least"
         )
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"trial {np.argwhere(~np.isfinite(x))[0, 0]} has a latent that is not finite; keep "
+            "trials whose latents are known"
+        )
     if not (x[1::2].std(axis=0) > 0).all():
-        raise ValueError("a latent has one value in all trials; drop it")
+        raise ValueError(
+            "a latent has one value in every other trial, those that are read; drop it, or shuffle "
+            "the trials"
+        )
     spread, u = _spread(h), _clamped(input, h)
     read = _decoder(h[::2].numpy(force=True).astype(float), x[::2], penalty)
     r2, speed = np.full((2, n_steps + 1), np.nan)
@@ -228,10 +252,31 @@ def free_run(
     )
 
 
+def _above_zero(**numbers):
+    for name, value in numbers.items():
+        if not value > 0:
+            raise ValueError(f"{name} is {value}; give a number above 0")
+
+
+def _from_zero(**numbers):
+    for name, value in numbers.items():
+        if not value >= 0:
+            raise ValueError(f"{name} is {value}; give a number from 0 on")
+
+
+@contextmanager
+def _gradients():
+    """They are needed here also where the caller works without."""
+    with lazy_torch().inference_mode(False):  # ends no_grad, too
+        yield
+
+
 def _states(given):
     torch = lazy_torch()
-    dtype = None if isinstance(given, torch.Tensor) else torch.get_default_dtype()
-    states = torch.as_tensor(given, dtype=dtype).detach()
+    if isinstance(given, torch.Tensor):
+        states = given.detach()
+    else:
+        states = torch.as_tensor(np.asarray(trials_first(given)), dtype=torch.get_default_dtype())
     if states.ndim != 2 or len(states) == 0:
         raise ValueError(f"states have shape {tuple(states.shape)}; pass (state, unit)")
     return states
@@ -265,9 +310,10 @@ def _spread(states):
     return spread
 
 
+@_gradients()
 def _descend(step, starts, u, n_iterations, learning_rate):
     torch = lazy_torch()
-    h = starts.clone().requires_grad_()
+    h, u = starts.clone().requires_grad_(), u.clone()
     # A memory of ten steps: gradients shrink by orders of magnitude on the way, and with the
     # thousand of the default the step shrinks with them and stops short.
     adam = torch.optim.Adam([h], lr=learning_rate, betas=(0.9, 0.9))
@@ -301,20 +347,22 @@ def _apart(points, speed, slow, radius):
     return kept, np.array(n_starts, dtype=int)
 
 
+@_gradients()
 def _falling(step, h, u, distance):
     """Whether the speed is less by over 1 % that far down its gradient, (point,)."""
     torch = lazy_torch()
-    h = h.clone().requires_grad_()
+    h, u = h.clone().requires_grad_(), u.clone()
     (slope,) = torch.autograd.grad((_advance(step, h, u) - h).square().sum(), h)
     length = slope.norm(dim=1, keepdim=True).clamp_min(torch.finfo(h.dtype).tiny)
     further = h.detach() - distance * slope / length
     return _speed(step, further, u) < 0.99 * _speed(step, h.detach(), u)
 
 
+@_gradients()
 def _eigenvalues(step, h, u):
     """Of dF/dh at every point, (point, unit), largest modulus first."""
     torch = lazy_torch()
-    h = h.clone().requires_grad_()
+    h, u = h.clone().requires_grad_(), u.clone()
     after = _advance(step, h, u)
     rows = [
         torch.autograd.grad(column.sum(), h, retain_graph=True)[0] for column in after.unbind(dim=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..options import number, whole
 from .evidence import normals
 from .task import Drive, Period, Target, Task, Trials, place
 
@@ -45,9 +46,10 @@ def free_response(
     >>> trials.targets.shape, float(abs(trials.targets).max())
     ((8, 40, 3), 1.0)
     """
-    if bound <= 0 or steps < 1 or noise < 0:
-        raise ValueError(f"bound={bound}, steps={steps}, noise={noise}: bounds and steps are above "
-                         "0, noise 0 or more")  # fmt: skip
+    whole(1, n_latents=n_latents, n_tasks=n_tasks, steps=steps)
+    whole(0, boundaries_seed=boundaries_seed)
+    number(0, noise=noise)
+    number(above=0, bound=bound)
     names = [f"x_{i + 1}" for i in range(n_latents)]
     kind = "even" if n_latents == 2 else "random"
     return FreeResponse(

@@ -21,13 +21,13 @@ sum of squares that this needs is one of a few Gram matrices, so that 64 units a
 tens of milliseconds.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from ..formulas.gram_ridge import covariance, grams, ridge, squared_errors
+from .latents import each, whole_number
 
 __all__ = ["PENALTIES", "classifier_generalisation", "regression_generalisation"]
 
@@ -65,7 +65,7 @@ def regression_generalisation(
         one, several are chosen among inside the training region.
     max_folds : int
         Orthants that are held out, drawn by the seed where there are more (2^D); so many are left
-        out in turn to choose the penalty, too.
+        out in turn to choose the penalty, too, which needs three (two for "half").
     n_draws : int
         Random planes, for "half".
     ceiling : float, optional
@@ -80,7 +80,8 @@ def regression_generalisation(
         variance of all trials ("whole") and by its own ("region"); ``ood_median`` over regions.
         r2 is the mean over latents, 1 at best and unbounded below. A decoder that knows nothing
         gives the mean of where it learnt: 0 for ``id``, and for a quadrant of a square -0.58
-        (whole) and -5.33 (region).
+        (whole) and -5.33 (region). NaN by the variance of a region in which a latent has one value;
+        ``attrs["reasons"]`` says so. The order of trials changes nothing.
 
         ``penalty_chosen`` (orthant | draw); ``id_at`` and ``ood_median_at`` (penalty) are the same
         at fixed penalties. ``decoder_angle``, ``encoding_angle`` (pair): degrees between the
@@ -92,7 +93,7 @@ def regression_generalisation(
     ------
     ValueError
         Shapes do not fit, values are not finite, a region is empty or leaves too little to choose a
-        penalty in, an option is unknown.
+        penalty in, a latent does not vary where it is learnt, an option is unknown.
 
     Examples
     --------
@@ -108,15 +109,25 @@ def regression_generalisation(
     penalties = np.sort(np.atleast_1d(np.asarray(penalties, dtype=float)))
     if penalties.size == 0 or not (penalties >= 0).all():
         raise ValueError(f"penalties={penalties.tolist()}: pass numbers from 0 on")
+    seed, n_draws = whole_number("seed", seed), whole_number("n_draws", n_draws, 1)
+    least = 1 if len(penalties) == 1 else 3 if split == "orthants" else 2
+    if whole_number("max_folds", max_folds, 1) < least:
+        raise ValueError(
+            f"max_folds is {max_folds}, which leaves too few orthants to choose a penalty in; give "
+            f"{least} or more, or one penalty, as in penalties=[1e-2]"
+        )
 
     def one(units, x, names):
+        if len(x) < 2 * N_FOLDS:
+            raise ValueError(f"{len(x)} trials are too few; at least {2 * N_FOLDS} are needed")
         if split == "orthants":
             found = _by_orthant(units, x, penalties, max_folds, seed)
         else:
             found = _by_half(units, x, penalties, max_folds, n_draws, seed)
-        return found.assign(_angles(units, x, names, found.penalty_chosen.values))
+        found = found.assign(_angles(units, x, names, found.penalty_chosen.values))
+        return found.assign_attrs(reasons=_reasons(found.ood.sel(convention="region")))
 
-    found = _each(one, z, latents)
+    found = each(one, z, latents)
     if ceiling is not None:
         found["ceiling"] = float(ceiling)
     attrs = {"measure": "regression_generalisation", "split": split, "range": "(-inf, 1]"}
@@ -129,7 +140,7 @@ def classifier_generalisation(
     """Does a classifier that was learnt on one side of the latent space hold on the other?
 
     A random direction v splits the latent space; a linear SVM of standardised units learns a random
-    plane orthogonal to v from half of the trials with v.x > 0.
+    plane orthogonal to v from half of the trials with v.x > 0. The order of trials changes nothing.
 
     Parameters
     ----------
@@ -163,6 +174,8 @@ def classifier_generalisation(
     True
     """
 
+    seed, n_draws = whole_number("seed", seed), whole_number("n_draws", n_draws, 1)
+
     def one(units, x, names):
         if x.shape[1] < 2:
             raise ValueError("one latent has no plane orthogonal to its split; pass two or more")
@@ -179,7 +192,7 @@ def classifier_generalisation(
         )
 
     attrs = {"measure": "classifier_generalisation", "chance": 0.5, "range": "[0, 1]", "C": C}
-    return _each(one, z, latents).assign_attrs(attrs, seed=seed)
+    return each(one, z, latents).assign_attrs(attrs, seed=seed)
 
 
 def _classified(units, x, C, rng):
@@ -209,6 +222,7 @@ def _by_orthant(units, x, penalties, max_folds, seed):
             f"all latents lie in one orthant ({labels[0]}); subtract the centre of their range"
         )
     chosen = _some(len(labels), max_folds, seed)
+    _check_vary(x, "in all trials", "drop it")
     total, parts = grams(units, x, np.where(np.isin(orthant, chosen), orthant, -1))
     whole = _latent_variance(total, units.shape[1])
     folds = [_tested(total, parts, {g}, set(chosen), penalties, units.shape[1]) for g in chosen]
@@ -222,6 +236,7 @@ def _by_orthant(units, x, penalties, max_folds, seed):
 def _by_half(units, x, penalties, max_folds, n_draws, seed):
     """One side of each of some random planes."""
     orthant, labels = _orthants(x)
+    _check_vary(x, "in all trials", "drop it")
     whole = _latent_variance(grams(units, x, np.zeros(len(x), int))[0], units.shape[1])
     folds, inside, cosines = [], [], []
     for draw in range(n_draws):
@@ -232,6 +247,7 @@ def _by_half(units, x, penalties, max_folds, n_draws, seed):
                 f"a plane through the origin leaves {min(out.sum(), (~out).sum())} trials on one "
                 "side; subtract the centre of the range of the latents, or give more trials"
             )
+        _check_vary(x[~out], f"on the training side of plane {draw}", "take split='orthants'")
         here = np.unique(orthant[~out])
         here = here[_some(len(here), max_folds, seed)]
         group = np.where(out, len(labels), np.where(np.isin(orthant, here), orthant, -1))
@@ -266,15 +282,14 @@ def _tested(total, parts, held, inner, penalties, n_units):
             squared_errors(ridge(train - parts[g], n_units, penalties), parts[g]) for g in inner
         ]
         spread = np.diag(covariance(train))[n_units:]
-        best = int(np.argmin((np.sum(left_out, axis=0) / spread).sum(axis=1)))
+        known = spread > 1e-12  # of a latent with one value all penalties know all
+        best = int(np.argmin((np.sum(left_out, axis=0)[:, known] / spread[known]).sum(axis=1)))
     errors = squared_errors(ridge(train, n_units, penalties), test) / test[-1, -1]
     return errors, np.diag(covariance(test))[n_units:], best
 
 
 def _in_distribution(units, x, penalties, whole, seed, convention="whole"):
     """r2 at each penalty and at the nested choice, for trials that were left out at random."""
-    if len(x) < 2 * N_FOLDS:
-        raise ValueError(f"{len(x)} trials are too few; at least {2 * N_FOLDS} are needed")
     fold = _stream(seed, 10**6).permutation(len(x)) % N_FOLDS
     total, parts = grams(units, x, fold)
     every = set(range(N_FOLDS))
@@ -301,6 +316,13 @@ def _summary(folds, whole, penalties, dim):
     )
 
 
+def _reasons(of_region):
+    """Why regions have no r2, by their names."""
+    (dim,) = of_region.dims
+    names = of_region[dim].values[np.isnan(of_region.values)]
+    return {str(name): f"a latent has one value in the region of this {dim}" for name in names}
+
+
 def _angles(units, x, names, chosen):
     """Degrees between decoder weights, and between encoding axes, of every pair of latents."""
     total, _ = grams(units, x, np.zeros(len(x), int))
@@ -319,10 +341,13 @@ def _angles(units, x, names, chosen):
 
 
 def _latent_variance(gram, n_units):
-    variance = np.diag(covariance(gram))[n_units:]
-    if not (variance > 1e-12).all():
-        raise ValueError(f"latent {int(np.argmin(variance))} has one value in all trials; drop it")
-    return variance
+    return np.diag(covariance(gram))[n_units:]
+
+
+def _check_vary(x, where, remedy):
+    still = x.var(axis=0) <= 1e-12
+    if still.any():
+        raise ValueError(f"latent {int(np.argmax(still))} has one value {where}; {remedy}")
 
 
 def _r2(errors, variance):
@@ -341,43 +366,6 @@ def _median(r2, axis):
     """Without regions that have no r2; NaN where none has."""
     known = np.isfinite(r2).any(axis=axis, keepdims=True)
     return np.where(known.squeeze(axis), np.nanmedian(np.where(known, r2, 0.0), axis=axis), np.nan)
-
-
-# --- reading what was given -----------------------------------------------------------------------
-
-
-def _each(one, z, latents):
-    """`one(units, latents, names)` of each activity; in a dim "activity" where they have names."""
-    if not isinstance(z, Mapping):
-        return one(*_read(z, latents, "z"))
-    if not z:
-        raise ValueError("the mapping of activities is empty; give at least one")
-    found = [one(*_read(values, latents, name)) for name, values in z.items()]
-    return xr.concat(found, xr.Variable("activity", [str(name) for name in z]), join="exact")
-
-
-def _read(z, latents, name):
-    """Units standardised as a whole, latents and the names of the latents."""
-    latents = [latents] if isinstance(latents, str) else latents
-    named = not isinstance(latents, np.ndarray) and all(isinstance(part, str) for part in latents)
-    if named:
-        if not isinstance(z, xr.DataArray) or not set(latents) <= set(map(str, z.coords)):
-            have = sorted(map(str, z.coords)) if isinstance(z, xr.DataArray) else []
-            raise ValueError(f"{name!r} has no coordinates {list(latents)}; it has {have}")
-        x, names = np.stack([z[part].values for part in latents], axis=1), list(latents)
-    else:
-        x = np.asarray(latents)
-        names = [f"x{i}" for i in range(x.shape[-1])]
-    units, x = np.asarray(z, dtype=float), x.astype(float)
-    if units.ndim != 2 or x.ndim != 2 or len(units) != len(x):
-        raise ValueError(
-            f"{name!r} has shape {units.shape} and the latents {x.shape}; pass (trial, unit) and "
-            "(trial, latent) with the same trials, one time or one net at a time"
-        )
-    if not (np.isfinite(units).all() and np.isfinite(x).all()):
-        raise ValueError(f"{name!r} or the latents are not finite; keep complete trials and units")
-    spread = units.std()
-    return (units - units.mean(axis=0)) / (spread if spread > 0 else 1.0), x, names
 
 
 def _orthants(x):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import stimuli
+from ..options import number, some_of, whole
 from .task import Drive, Period, Target, Task
 
 LEVELS = {"shape": ("disc", "square"), "size": ("small", "large"), "place": ("left", "right")}
@@ -35,8 +36,9 @@ def images(
     >>> images(targets=("shape", "place")).n_outputs
     2
     """
-    if isinstance(targets, str) or not targets or not set(targets) <= {*LEVELS, "xor"}:
-        raise ValueError(f"targets={targets!r} are unknown; choose a tuple from {[*LEVELS, 'xor']}")
+    some_of((*LEVELS, "xor"), targets=targets)
+    number(0, noise=noise, jitter=jitter)
+    whole(1, side=side)
 
     def drawn(rng, n):
         found = {k: np.array(v)[rng.integers(2, size=n)] for k, v in LEVELS.items()}

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ..options import number, whole
 from .task import Drive, Period, Target, Task
 
 KEY = 46  # of random streams
@@ -51,6 +52,9 @@ def input_target(
     >>> task.variables, task.n_inputs, task.n_outputs
     (['bit_1', 'bit_2', 'bit_3'], 100, 3)
     """
+    whole(1, n_bits=n_bits, n_targets=n_targets, dim=dim)
+    whole(0, means_seed=means_seed)
+    number(0, scale=scale, noise=noise)
     h = parity_basis(n_bits)
     c = _alignment(signal, alignment, n_targets, h.shape[1])
     rng = np.random.default_rng(np.random.SeedSequence(means_seed, spawn_key=(KEY,)))
@@ -77,15 +81,17 @@ def random_kernel(
 
     Source: Alleman, Lindsey & Fusi, ICLR 2024, arXiv:2401.13558.
     """
+    whole(2, n_bits=n_bits)
+    whole(1, n_targets=n_targets, dim=dim, **({} if max_rank is None else {"max_rank": max_rank}))
+    whole(0, means_seed=means_seed)
+    number(0, below=1, alignment=alignment)
+    number(above=0, scale=scale)
+    number(0, noise=noise)
     h = parity_basis(n_bits)
     n = h.shape[0]
-    if not 0 <= alignment < 1 or not 1 <= n_targets < n - 1 or n_bits < 2:
-        raise ValueError(
-            f"n_bits={n_bits}, alignment={alignment}, n_targets={n_targets}: choose 2 bits or "
-            f"more, an alignment in [0, 1), 1 to {n - 2} targets"
-        )
-    if scale <= 0 or (max_rank is not None and max_rank < 1):
-        raise ValueError(f"scale={scale}, max_rank={max_rank}: choose a positive scale, 1 or more")
+    if n_targets > n - 2:
+        raise ValueError(f"n_targets={n_targets} leave no room among {n - 1} parities; choose 1 to "
+                         f"{n - 2}")  # fmt: skip
     rng = np.random.default_rng(np.random.SeedSequence(means_seed, spawn_key=(KEY, 1)))
     y = h[:, :n_targets] @ h[:, :n_targets].T
     start = _random_psd(h, max_rank or n - 1, scale, rng)
@@ -108,9 +114,11 @@ def separable_xor(
 
     Source: Alleman, Lindsey & Fusi, ICLR 2024, arXiv:2401.13558.
     """
-    if dim % 3 or separability < 0:
-        raise ValueError(f"dim={dim}, separability={separability}: choose a multiple of 3, and 0 "
-                         "or more")  # fmt: skip
+    whole(3, dim=dim)
+    whole(0, means_seed=means_seed)
+    number(0, separability=separability, noise=noise)
+    if dim % 3:
+        raise ValueError(f"dim={dim} is not shared by three directions; choose a multiple of 3")
     rng = np.random.default_rng(np.random.SeedSequence(means_seed, spawn_key=(KEY, 2)))
     h = parity_basis(2)
     axes = np.kron(np.eye(3), np.ones(dim // 3)) * rng.random(dim)
@@ -129,8 +137,7 @@ def parity_basis(n_bits: int) -> np.ndarray:
     >>> parity_basis(2).tolist()
     [[-1, -1, 1], [-1, 1, -1], [1, -1, -1], [1, 1, 1]]
     """
-    if n_bits < 1:
-        raise ValueError(f"n_bits={n_bits} make no conditions; choose 1 or more")
+    whole(1, n_bits=n_bits)
     bits = np.array(np.meshgrid(*[[-1, 1]] * n_bits, indexing="ij")).reshape(n_bits, -1).T
     sets = [s for size in range(1, n_bits + 1) for s in combinations(range(n_bits), size)]
     return np.stack([bits[:, s].prod(axis=1) for s in sets], axis=1)
@@ -138,8 +145,7 @@ def parity_basis(n_bits: int) -> np.ndarray:
 
 def parity_weights(n: int, k: int, c: float, *, scale: float = 0.0, rng=None) -> np.ndarray:
     """Weights (n,) on the simplex whose cosine with the indicator of the first k is c."""
-    if scale < 0:
-        raise ValueError(f"scale={scale} is negative; choose 0 or more")
+    number(0, scale=scale)
     target = (np.arange(n) < k).astype(float)
     if scale:
         start = rng.dirichlet(np.full(n, 1 / scale))
@@ -176,15 +182,19 @@ def walked(start: np.ndarray, goal: np.ndarray, y: np.ndarray, c: float) -> np.n
 def _alignment(signal, alignment, k, n):
     if signal is not None and alignment is not None:
         raise ValueError("pass signal or alignment, not both: one follows from the other")
-    if signal is not None and signal < 0:
-        raise ValueError(f"signal={signal} is negative; choose 0 to {n / k:.3g}")
-    if not 1 <= k <= n:
+    if k > n:
         raise ValueError(f"n_targets={k} is not possible with {n} parities; choose 1 to {n}")
-    c = np.sqrt((1.0 if signal is None else signal) * k / n) if alignment is None else alignment
-    if not 0 <= c <= 1 + 1e-12 or (k == n and c < 1):
-        raise ValueError(f"an alignment of {c:.3g} is not possible with {k} of {n} parities as "
-                         "targets; choose it between 0 and 1")  # fmt: skip
-    return float(min(c, 1.0))
+    if alignment is not None:
+        number(0, 1 + 1e-12, alignment=alignment)  # computed ones are rounded
+        c = min(float(alignment), 1.0)
+    else:
+        signal = 1.0 if signal is None else signal
+        number(0, n / k * (1 + 1e-12), signal=signal)
+        c = min(float(np.sqrt(signal * k / n)), 1.0)
+    if k == n and c < 1:
+        raise ValueError(f"an alignment of {c:.3g} is not possible with all {n} parities as "
+                         "targets; choose 1, or fewer targets")  # fmt: skip
+    return c
 
 
 def _random_psd(basis, max_rank, scale, rng):

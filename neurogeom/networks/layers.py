@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from neurogeom.columns import listed
 
 INPUT, OUTPUT = "input", "output"
+TAKEN = {"activity", "animal", "call", "layer", "neuron", "session", "time", "trial_id", "unit_id"}
 BY_NUMBER = {
     1: ("trial",),
     2: ("trial", "unit"),
@@ -24,6 +25,10 @@ BY_NUMBER = {
 }
 POSITIONS = ("trial", "channel", "position")
 TIME_FIRST = ("step", "trial", "unit")
+SWAP = (
+    "swap the axes of what it gets, or set module.batch_first = False where the whole module takes "
+    "(step, trial, channel)"
+)
 
 
 class Layer(NamedTuple):
@@ -73,37 +78,47 @@ def _matching(
     torch: Any, pattern: str, names: Mapping[str, Any], found: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Layers whose name fits; lists of layers have no output, and what is shared is taken once."""
-    taken = {id(own) for own in found.values()}
-    fits = {}
-    for name, own in names.items():
-        runs = _writer(own) is not torch.nn.Module
-        if name and runs and fnmatchcase(name, pattern) and id(own) not in taken:
-            taken.add(id(own))
-            fits[name] = own
-    if not fits and not any(fnmatchcase(name, pattern) for name in found):
+    fits = {
+        name: own
+        for name, own in names.items()
+        if name and _fits(name, pattern) and _writer(own) is not torch.nn.Module
+    }
+    if not fits and not any(_fits(name, pattern) for name in found):
         near = difflib.get_close_matches(pattern, [name for name in names if name], 6, cutoff=0.0)
         raise KeyError(
             f"{type(names['']).__name__} has no layer {pattern!r}; the nearest names are "
             f"{listed(near or [OUTPUT, INPUT])}"
         )
+    taken = {id(own) for own in found.values()}
+    for name, own in list(fits.items()):
+        if id(own) in taken:
+            del fits[name]
+        taken.add(id(own))
     return fits
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Part by part, so that no layer comes together with those that it is made of."""
+    parts, patterns = name.split("."), pattern.split(".")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
 
 def time_first(module: Any) -> bool:
     """Whether a layer takes sequences as (step, trial, unit)."""
-    return False in _batch_first(module)
+    return False in declared_order(module)
 
 
-def _batch_first(module: Any) -> set[bool]:
+def declared_order(module: Any) -> set[bool]:
     """What a layer declares of the order of axes, itself or by what it runs as torch wrote it."""
     own = getattr(module, "batch_first", None)
     found = {own} if isinstance(own, bool) else set()
-    if not _as_torch_wrote_it(module):  # the user may swap axes on the way
+    if not as_torch_wrote_it(module):  # the user may swap axes on the way
         return found
-    return found.union(*(_batch_first(child) for child in module.children()))
+    return found.union(*(declared_order(child) for child in module.children()))
 
 
-def _as_torch_wrote_it(module: Any) -> bool:
+def as_torch_wrote_it(module: Any) -> bool:
+    """Whether torch itself wrote the forward pass of a module."""
     return _writer(module).__module__.startswith("torch.nn.")
 
 
@@ -120,7 +135,7 @@ def _layer(torch: Any, module: Any, name: str, own: Any, late: Sequence[str]) ->
     if own is None:
         return Layer(name, own, holder, False, BY_NUMBER[3] if known else None)
     kinds = {kind.__name__ for kind in type(own).__mro__ if kind.__module__.startswith("torch.nn.")}
-    flags = _batch_first(own)
+    flags = declared_order(own)
     path = "" if own is module else name
     if any(not other or path == other or path.startswith(f"{other}.") for other in late):
         three = TIME_FIRST
@@ -130,7 +145,7 @@ def _layer(torch: Any, module: Any, name: str, own: Any, late: Sequence[str]) ->
         three = BY_NUMBER[3]
     else:
         three = None
-    alone = bool(flags) and _as_torch_wrote_it(own) and "Sequential" not in kinds
+    alone = bool(flags) and as_torch_wrote_it(own) and "Sequential" not in kinds
     return Layer(name, own, holder, alone, three)
 
 
@@ -157,12 +172,27 @@ def axes_of(
     if fits and sizes.get("net", n_nets) == n_nets:
         return names
     if names == TIME_FIRST and not given:
-        raise ValueError(
-            f"{told} but has batch_first=False, (step, trial, unit): it takes trials for steps; "
-            "set batch_first=True or swap the axes of what it gets"
-        )
+        raise ValueError(misfed(layer.name, 1, shape, n_trials))
     raise ValueError(
         f"{told}, which is not ({', '.join(names)}); name its axes, as in axes='step trial unit'"
+    )
+
+
+def misfed(name: str, at: int | str, shape: tuple[int, ...], n_trials: int) -> str:
+    """What to say of a sequence layer that took trials for steps; `at` is its axis of trials."""
+    told = f"layer {name!r} gave shape {shape} for {n_trials} trials"
+    if at == "cell":
+        return f"{told} but takes (trial, unit): it takes steps for trials; {SWAP}"
+    if len(shape) == 2:
+        return (
+            f"layer {name!r} took {n_trials} trials for the steps of one sequence; give inputs "
+            "(trial, step, channel)"
+        )
+    if at == 0:
+        return f"{told} but has batch_first=True: it takes trials for steps; {SWAP}"
+    return (
+        f"{told} but has batch_first=False, (step, trial, unit): it takes trials for steps; set "
+        f"batch_first=True, {SWAP}"
     )
 
 
@@ -173,10 +203,7 @@ def _usual(
     net = ("net",) * (shape[:2] == (n_nets, n_trials))
     n_axes = len(shape) - len(net)
     if n_axes == 2 and layer.alone:
-        raise ValueError(
-            f"layer {layer.name!r} took {n_trials} trials for the steps of one sequence; give "
-            "inputs (trial, step, channel)"
-        )
+        raise ValueError(misfed(layer.name, 0, shape, n_trials))
     if n_axes not in BY_NUMBER or (n_axes == 3 and layer.three is None):
         raise ValueError(
             f"layer {layer.name!r} gave shape {shape} for {n_trials} trials, and what its axes are "

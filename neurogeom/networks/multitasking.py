@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..options import number, one_of, switch, whole
 from .task import Drive, Period, Target, Task
 
 KEY = 45  # of random streams
@@ -40,8 +41,9 @@ def multitasking(
     normals : {"random", "orthogonal"}
         Directions of the planes; orthogonal in groups of D.
     grid_tasks, n_chambers : int
-        Further outputs that colour the chambers of a grid of n_chambers ** D at random: tasks that
-        no plane can do.
+        Further outputs that colour the n_chambers ** D chambers of a grid at random. The more
+        chambers, the fewer of them a plane can do, but of few chambers it may be most: of 2 ** 2,
+        an eighth of the outputs are constant, and only an eighth (exclusive or) have no plane.
     contextual : bool
         Each output has two planes, and the side of a third says which one counts.
     labelled : {"all", "one"}
@@ -57,17 +59,15 @@ def multitasking(
     >>> multitasking(n_tasks=3, grid_tasks=2).n_outputs
     5
     """
-    if normals not in ("random", "orthogonal") or labelled not in ("all", "one"):
-        raise ValueError(f"normals={normals!r}, labelled={labelled!r}: choose 'random' or "
-                         "'orthogonal', and 'all' or 'one'")  # fmt: skip
-    if min(n_latents, n_inputs, n_tasks + grid_tasks, n_chambers) < 1 or length_scale <= 0:
-        raise ValueError(
-            f"n_latents={n_latents}, n_tasks={n_tasks}, n_inputs={n_inputs}, "
-            f"n_chambers={n_chambers}, length_scale={length_scale}: ask for 1 or more, and a length"
-        )
-    if min(n_tasks, grid_tasks, offset_sd) < 0:
-        raise ValueError(f"n_tasks={n_tasks}, grid_tasks={grid_tasks}, offset_sd={offset_sd}: "
-                         "choose 0 or more")  # fmt: skip
+    one_of(("random", "orthogonal"), normals=normals)
+    one_of(("all", "one"), labelled=labelled)
+    switch(contextual=contextual)
+    whole(1, n_latents=n_latents, n_inputs=n_inputs, n_chambers=n_chambers)
+    whole(0, n_tasks=n_tasks, grid_tasks=grid_tasks, tasks_seed=tasks_seed)
+    number(above=0, length_scale=length_scale)
+    number(0, offset_sd=offset_sd)
+    if not n_tasks + grid_tasks:
+        raise ValueError("n_tasks=0 and grid_tasks=0 leave nothing to learn; ask for 1 or more")
     rng = np.random.default_rng(np.random.SeedSequence(tasks_seed, spawn_key=(KEY,)))
     features = rng.standard_normal((n_latents, n_inputs)) / length_scale
     phase = rng.uniform(0, 2 * np.pi, n_inputs)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,7 @@ import xarray as xr
 from neurogeom.activity import content_hash, from_arrays
 from neurogeom.learn import lazy_torch
 from neurogeom.networks.hooks import Feed, watched
-from neurogeom.networks.layers import Layer, axes_of, find_layers
+from neurogeom.networks.layers import TAKEN, Layer, axes_of, find_layers
 from neurogeom.parts import in_parts
 from neurogeom.storage import load
 
@@ -63,14 +64,17 @@ def record(
     module : torch.nn.Module
         Any. One with an attribute ``n_nets`` holds so many networks, on a first axis of outputs.
     inputs : array, tensor, or tuple of them
-        Trials first, also where the module has ``batch_first=False``; after the networks in
-        (net, trial, step, channel). Floats take the dtype of the module's weights, integers stay
-        what they are (tokens); a tuple holds the arguments of a module that takes several.
+        Trials first, also where the module has ``batch_first=False`` (they are swapped for it):
+        a layer of torch, a sequence of such, or a module of your own that says so by an attribute
+        of that name. After the networks in (net, trial, step, channel). Floats take the dtype of
+        the module's weights, integers stay what they are (tokens); a tuple holds the arguments of a
+        module that takes several.
     layer : str or list of str
         A name of ``module.named_modules()``, a pattern such as ``"encoder.*.linear1"``, or several:
-        their units stand side by side. ``""`` is the module's own output, and so is ``"output"``,
-        as ``"input"`` is the (first) inputs themselves, unless a layer bears that name. Of several
-        tensors (an LSTM, attention) the first is taken.
+        their units stand side by side. A ``*`` stays between two dots: ``"layers.*"`` is each of
+        the layers and nothing within them. ``""`` is the module's own output, and so is
+        ``"output"``, as ``"input"`` is the (first) inputs themselves, unless a layer bears that
+        name. Of several tensors (an LSTM, attention, a dataclass) the first is taken.
     trial : mapping of str to array-like, shape (n_trials,)
         Task variables, as in `from_arrays`.
     time : array-like, shape (n_steps,), optional
@@ -81,18 +85,20 @@ def record(
     axes : str, optional
         Names of the axes of what a layer returns in one call, where they are not as below:
         ``"step trial unit"``. One is "trial"; "net" and "step" are networks and time, all others
-        are units.
+        are units, under names that no other coordinate has.
     session : str, optional
-        Name; without one, the class and a hash of weights and inputs. Several networks are
-        "session-0", "session-1", ...
+        Name; without one, the class and a hash of weights, architecture (the classes and settings
+        of all modules), inputs, layers and how they are read. Several networks are "session-0",
+        "session-1", ...
     units : str
         Units of the activity.
     attrs : mapping, optional
         More attributes.
     batch : int
         At most so many trials at once. Batches differ in size, so that an axis of steps is never
-        taken for that of trials; results of different `batch` agree to float rounding, unless the
-        module itself mixes trials (batch normalisation without running statistics).
+        taken for that of trials, neither here nor by a recurrent or attention layer of torch within
+        the module; results of different `batch` agree to float rounding, unless the module itself
+        mixes trials (batch normalisation without running statistics).
     out : path, optional
         Write to this NetCDF-4 file batch by batch, and return the activity lazily opened, as
         ``load(out, lazy=True)`` does: for layers larger than memory.
@@ -107,7 +113,8 @@ def record(
     (trial, channel, position); a layer called several times in one pass (an RNN cell) has its calls
     as time. On ``neuron`` stand ``layer`` and ``unit`` (its number in the layer) or ``channel``,
     ``row`` and ``column``. ``attrs``: source, module, layer, axes, pool, time_unit ("s", "step" or
-    "call") and a content_hash, that of weights and inputs (not of gigabytes of activity).
+    "call") and a content_hash, that of all that names the session, of what stands on trials and
+    time, and of a checksum of the activity itself; it is the same in a file and in memory.
 
     Raises
     ------
@@ -116,8 +123,10 @@ def record(
     KeyError
         No layer is named so; the nearest names are listed.
     TypeError, ValueError
-        A layer never fires, its axes cannot be known, layers differ in their steps, activity is not
-        finite, a column has the wrong length.
+        A layer never fires, its axes cannot be known, a sequence layer takes trials for steps,
+        layers differ in their steps, activity is not finite, a column has the wrong length.
+    RuntimeError
+        The module does not take these inputs.
     FileExistsError, OSError
         There is a file `out`, or the disk refuses.
 
@@ -130,22 +139,18 @@ def record(
     (('trial', 'neuron'), (2, 3), ['A', 'B'], {'1': 'trial unit'})
     """
     torch = lazy_torch()
-    _check(torch, module, pool, axes, batch)
+    _check(torch, module, pool, axes, batch, attrs)
     layers = find_layers(torch, module, layer)
     feed = Feed(torch, module, inputs)
     place = np.arange(feed.n_trials)[:, None]  # goes where from_arrays puts each trial
-    unnamed = session is None and "session" not in (trial or {})
+    unnamed = session is None and (trial is None or "session" not in trial)
     name = "-" if unnamed else session  # both follow below, from weights and inputs
     trials = from_arrays(place, trial, session=name, units=units, attrs={"content_hash": ""})
     batches = _batches(trials.values[:, 0].astype(int), batch)
-    stamp = feed.stamp(batches)
+    stamp = _digits(feed.stamp(batches), [own.name for own in layers], axes, pool)
     if unnamed:
         trials = trials.assign_coords(session=f"{type(module).__name__}-{stamp[:8]}")
     about = {"module": type(module).__name__, "layer": layer, "pool": pool}
-    columns = content_hash(trials[:, :0].drop_vars("session").T)
-    seconds = None if time is None else np.asarray(time).tolist()
-    text = f"{stamp} {about} {axes} {seconds} {columns}"
-    about["content_hash"] = blake2b(text.encode(), digest_size=16).hexdigest()
     trials.attrs |= {"source": "network", **about, **(attrs or {})}
     n_nets = getattr(module, "n_nets", None)
     first: list[Part] = []
@@ -155,32 +160,55 @@ def record(
         for rows in batches:
             parts = [
                 _part(torch, own, calls, len(rows), n_nets, axes, pool)
-                for own, calls in zip(layers, run(feed(rows)), strict=True)
+                for own, calls in zip(layers, run(feed(rows), len(rows)), strict=True)
             ]
             if not first:
                 first = parts
                 frames = _frames(trials, layers, parts, n_nets, time, pool)
                 sinks = _sinks(stack, frames, out, overwrite)
+                sums = [0] * len(frames)
             for own, part, before in zip(layers, parts, first, strict=True):
                 _check_part(own, part, before, trials.trial_id.values[done:])
             for net, sink in enumerate(sinks):
                 side = [part.values[net % len(part.values)] for part in parts]
-                sink[done : done + len(rows)] = side[0] if len(side) == 1 else np.hstack(side)
+                block = side[0] if len(side) == 1 else np.hstack(side)
+                sink[done : done + len(rows)] = block
+                sums[net] = crc32(np.ascontiguousarray(block), sums[net])
             done += len(rows)
+        for x, sink, total in zip(frames, sinks, sums, strict=True):
+            beside = content_hash(x[:, :0].drop_vars("session").T)
+            own = {"content_hash": _digits(stamp, beside, total), **(attrs or {})}
+            (x if out is None else sink).attrs.update(own)
     if out is not None:
         return load(out, lazy=True)
     found = [x.copy(data=values) for x, values in zip(frames, sinks, strict=True)]
     return found if len(found) > 1 else found[0]
 
 
-def _check(torch: Any, module: Any, pool: str | None, axes: str | None, batch: int) -> None:
+def _digits(*parts: Any) -> str:
+    """32 hex digits that differ where one of the parts does."""
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _check(
+    torch: Any, module: Any, pool: str | None, axes: str | None, batch: int, attrs: Any
+) -> None:
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module is a {type(module).__name__}; give a torch.nn.Module")
     if pool is not None and pool not in POOLS:
         raise ValueError(f"pool {pool!r} is unknown; choose from {sorted(POOLS)} or None")
+    if not isinstance(axes, str | None):
+        raise TypeError(f"axes is {axes!r}; give their names in one text, 'step trial unit'")
     names = [] if axes is None else axes.split()
     if axes is not None and (names.count("trial") != 1 or len(set(names)) < len(names)):
         raise ValueError(f"axes {axes!r} must name 'trial' and no axis twice: 'step trial unit'")
+    if taken := TAKEN.intersection(names):
+        raise ValueError(
+            f"axes {axes!r} has {min(taken)!r}, a name that is taken; call time 'step' and an axis "
+            "of units 'unit', 'channel' or a name of your own"
+        )
+    if not isinstance(attrs, Mapping | None):
+        raise TypeError(f"attrs is a {type(attrs).__name__}; give a mapping of names to values")
     if not isinstance(batch, int | np.integer) or batch < 1:
         raise ValueError(f"batch is {batch!r}; give the number of trials that run at once")
 
@@ -188,10 +216,11 @@ def _check(torch: Any, module: Any, pool: str | None, axes: str | None, batch: i
 def _batches(order: np.ndarray, batch: int) -> list[np.ndarray]:
     """Trials in batches of at most `batch`, two at least, and not all of one size where possible.
 
-    Of two sizes, an axis that has as many entries as the batch has trials is that of trials.
+    Of two sizes, an axis that has as many entries as the batch has trials is that of trials. Two
+    trials run one by one, as one trial cannot be taken for several steps.
     """
-    fewest = math.ceil(order.size / batch)
-    unequal = (k for k in range(max(2, fewest), order.size) if order.size % k)
+    fewest = max(math.ceil(order.size / batch), min(order.size, 2))
+    unequal = (k for k in range(fewest, order.size) if order.size % k)
     return np.array_split(order, next(unequal, fewest))
 
 
@@ -205,6 +234,11 @@ def _part(
     pool: str | None,
 ) -> Part:
     """What a layer returned in one batch, its calls as time, as (net, trial, neuron[, time])."""
+    if not calls and isinstance(layer.module, torch.jit.ScriptModule):
+        raise ValueError(
+            f"layer {layer.name!r} runs within what torch.jit compiled, where it cannot be watched;"
+            " record the module from before torch.jit, or layer=''"
+        )
     if not calls:
         raise ValueError(
             f"layer {layer.name!r} never fires: the forward pass does not call it; record "

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from typing import Any
 
+from ..options import hint
 from .task import Task
 
 # name: (module, function, one line)
@@ -96,8 +96,10 @@ def make_task(name: str, **options: Any) -> Task:
     known = list(signature(make).parameters)
     for option in options:
         if option not in known:
-            raise ValueError(f"task {name!r} has no option {option!r}; choose from {known}")
-    return replace(make(**options), made_by=(name, dict(options)))
+            raise ValueError(f"task {name!r} has no option {option!r}; {hint(option, known)}")
+    task = make(**options)
+    object.__setattr__(task, "made_by", (name, dict(options)))  # which no copy takes over
+    return task
 
 
 def options_of(name: str) -> dict[str, Any]:
@@ -121,18 +123,15 @@ def wrong_task(task: Task) -> Task:
     """
     if task.made_by is None or task.wrong is None:
         raise ValueError(
-            f"task {task.name!r} names no wrong rule; leave that control out, or give a task"
+            f"task {task.name!r} names no wrong rule, or was changed after make_task made it; "
+            "leave that control out, or give a task"
         )
     name, options = task.made_by
     return make_task(name, **{**options, **task.wrong})
 
 
 def _maker(name: str) -> Callable[..., Task]:
-    if name not in TASKS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, TASKS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose from {list(TASKS)}"
-        raise ValueError(f"there is no task {name!r}; {hint}")
+    if not isinstance(name, str) or name not in TASKS:
+        raise ValueError(f"there is no task {name!r}; {hint(name, TASKS)}")
     module, function, _ = TASKS[name]
     return getattr(import_module(f"{__package__}.{module}"), function)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..options import number, one_of, some_of, whole
 from .task import Drive, Period, Target, Task
 
 CONTEXTS, ACTIONS, OUTCOMES = ("one", "two"), ("hold", "release"), ("reward", "none")
@@ -52,16 +53,11 @@ def reversal(
     >>> [str(v) for v in trials.conditions["stimulus"][:4]]
     ['A', 'C', 'B', 'D']
     """
-    known = ("action", "outcome", "context", "stimulus_pair")
-    if context not in ("explicit", "inferred") or rule not in ("contextual", "fixed"):
-        raise ValueError(
-            f"context={context!r}, rule={rule!r}: choose 'explicit' or 'inferred', and "
-            "'contextual' or 'fixed'"
-        )
-    if isinstance(targets, str) or not targets or not set(targets) <= set(known):
-        raise ValueError(f"targets={targets!r} are unknown; choose a tuple from {known}")
-    if not 0 < hazard < 1 or length < 2:
-        raise ValueError(f"hazard={hazard}, length={length}: pass a probability, and 2 or more")
+    one_of(("explicit", "inferred"), context=context)
+    one_of(("contextual", "fixed"), rule=rule)
+    some_of(("action", "outcome", "context", "stimulus_pair"), targets=targets)
+    number(above=0, below=1, hazard=hazard)
+    whole(2, length=length)
     told = context == "explicit"
     lengths = (
         {"cue": 500, "wait": 300, "stimulus": 500, "delay": 900, "response": 200}
@@ -70,6 +66,7 @@ def reversal(
     )
     periods = tuple(Period(name, ms) for name, ms in lengths.items())
     noise = (0.2 if told else 0.1) if noise is None else noise
+    number(0, noise=noise)
     every = tuple(p.name for p in periods)
     inputs = {"fixation": 1, "stimulus": 4}
     drives = [Drive("fixation", every[:-1], 1.0), Drive("stimulus", ("stimulus",), _stimulus)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..options import shown
 from .task import Drive, Period, Task, Trials, place
 
 _LIKE = ("loss", "dt", "length")
@@ -96,8 +97,8 @@ def share(tasks: Sequence[Task] | Mapping[str, Task]) -> Shared:
     Raises
     ------
     ValueError
-        Channels of one name differ in size; the tasks differ in loss, step or sequence; a name
-        comes twice.
+        What is given is no task; channels of one name differ in size; the tasks differ in loss,
+        step or sequence; a name comes twice.
 
     Source: Yang et al. 2019, Nat Neurosci 22:297 (many tasks, one network, rule cues).
 
@@ -108,7 +109,14 @@ def share(tasks: Sequence[Task] | Mapping[str, Task]) -> Shared:
     >>> both.inputs["rule"], both.only("perceptual").variables
     (2, ['direction', 'coherence'])
     """
-    given = list(tasks.values()) if isinstance(tasks, Mapping) else list(tasks)
+    several = isinstance(tasks, Iterable) and not isinstance(tasks, str)
+    given = list(tasks.values() if isinstance(tasks, Mapping) else tasks) if several else [tasks]
+    for other in given:
+        if not isinstance(other, Task):
+            raise ValueError(
+                f"{shown(other)} is no task to share; pass what make_task makes, as "
+                "make_task('perceptual')"
+            )
     names = list(tasks) if isinstance(tasks, Mapping) else [t.name for t in given]
     if len(given) < 2 or len(set(names)) < len(names):
         raise ValueError(f"tasks {names} cannot share a network; give two or more different names")

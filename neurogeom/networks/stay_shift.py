@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..options import number, one_of, whole
 from .task import Drive, Period, Target, Task
 
 RULES, RESPONSES, SHAPES = ("stay", "shift"), ("A", "B"), ("first", "second")
@@ -25,7 +26,9 @@ def stay_shift(
         The previous response is shown for 200 ms, 1 s before the cue; or trials follow one another
         without a pause, the first response is shown, and the network must remember its last.
     rule : {"cued", "stay"}
-        "stay" asks for the previous response whatever the cue: the control task.
+        "stay" asks for the previous response whatever the cue: the control task. Where it is
+        remembered, the control's own responses all follow the first. ``response`` is what the cue
+        asks for.
     length : int
         Trials a sequence, where the response is remembered.
 
@@ -38,11 +41,10 @@ def stay_shift(
     >>> [str(trials.conditions[k][2]) for k in ("rule", "previous_response", "response")]
     ['stay', 'B', 'B']
     """
-    if previous not in ("shown", "remembered") or rule not in ("cued", "stay"):
-        raise ValueError(
-            f"previous={previous!r}, rule={rule!r}: choose 'shown' or 'remembered', and 'cued' or "
-            "'stay'"
-        )
+    one_of(("shown", "remembered"), previous=previous)
+    one_of(("cued", "stay"), rule=rule)
+    number(0, noise=noise)
+    whole(1, length=length)
     periods = (
         Period("feedback", 200), Period("wait", 800), Period("cue", 500), Period("delay", 800),
         Period("response", 300),
@@ -66,7 +68,7 @@ def stay_shift(
         ),
         targets=(Target("response", ("response",), _asked if rule == "cued" else _stayed),),
         derive=_derive,
-        sequence=_sequence if remembered else None,
+        sequence=_sequence(rule) if remembered else None,
         length=length if remembered else 1,
         align="cue",
         decision="response",
@@ -101,19 +103,24 @@ def _stayed(columns):
     return columns["previous_response"] == "B"
 
 
-def _sequence(rng, n, length):
-    """Rules and shapes at random; each response becomes the next trial's previous one."""
-    rule = np.array(RULES)[rng.integers(2, size=(n, length))]
-    shape = np.array(SHAPES)[rng.integers(2, size=(n, length))]
-    response = rng.integers(2, size=n)
-    previous = np.empty((n, length), int)
-    for t in range(length):
-        previous[:, t] = response
-        response = np.where(rule[:, t] == "stay", response, 1 - response)
-    first = np.broadcast_to(np.arange(length) == 0, (n, length))
-    return {
-        "rule": rule,
-        "previous_response": np.array(RESPONSES)[previous],
-        "cue_shape": shape,
-        "first": first,
-    }
+def _sequence(asked):
+    """Rules and shapes at random; the response asked for becomes the next trial's previous one."""
+
+    def drawn(rng, n, length):
+        rule = np.array(RULES)[rng.integers(2, size=(n, length))]
+        shape = np.array(SHAPES)[rng.integers(2, size=(n, length))]
+        response = rng.integers(2, size=n)
+        stays = (rule == "stay") | (asked == "stay")
+        previous = np.empty((n, length), int)
+        for t in range(length):
+            previous[:, t] = response
+            response = np.where(stays[:, t], response, 1 - response)
+        first = np.broadcast_to(np.arange(length) == 0, (n, length))
+        return {
+            "rule": rule,
+            "previous_response": np.array(RESPONSES)[previous],
+            "cue_shape": shape,
+            "first": first,
+        }
+
+    return drawn

@@ -5,23 +5,31 @@ Every trial that a task makes carries its condition under the names that a recor
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
+
+from ..options import is_number, number, one_of, whole
 
 Columns = Mapping[str, np.ndarray]
 LOSSES = ("bce", "ce", "mse")
 LAWS = ("gaussian", "gumbel")
 KEY = 42  # of random streams
 _MOST_DRAWS = 200  # batches drawn to fill every condition of a task with continuous variables
+_MOST_TIMES = 40  # sequences drawn at once, over those that a fair share of conditions takes
 
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of a trial: its name, and its length in ms or (shortest, longest), uniform."""
+    """A stretch of a trial: its name, and its length in ms or (shortest, longest), uniform.
+
+    Lengths are whole numbers of the task's steps.
+    """
 
     name: str
     ms: float | tuple[float, float]
@@ -111,8 +119,9 @@ class Task:
         The period whose onset is time 0; that in which the answer is judged.
     passing : int
         First channels that go by a fixed encoder.
-    made_by : (name, options)
-        How `make_task` makes it again; `wrong` are the options of the same inputs with another
+    made_by : (name, options), or None
+        How `make_task` makes it again; a copy with other fields (``dataclasses.replace``) has
+        None: it is a task of your own. `wrong` are the options of the same inputs with another
         rule.
     """
 
@@ -133,24 +142,19 @@ class Task:
     align: str = ""
     decision: str = ""
     passing: int = 0
-    made_by: tuple[str, Mapping[str, Any]] | None = None
+    made_by: tuple[str, Mapping[str, Any]] | None = field(default=None, init=False)
     wrong: Mapping[str, Any] | None = field(default=None)
 
     def __post_init__(self):
         """Refuse what does not fit together, in one sentence."""
         names = [p.name for p in self.periods]
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss={self.loss!r} is unknown; choose from {list(LOSSES)}")
+        one_of(LOSSES, loss=self.loss)
+        number(above=0, dt=self.dt)
+        whole(1, length=self.length)
         for event in {self.align, self.decision} - {"", *names}:
             raise ValueError(f"task {self.name!r} has no period {event!r}, only {names}")
         for period in self.periods:
-            shortest, longest = np.min(period.ms), np.max(period.ms)
-            if (np.ndim(period.ms) and period.ms[0] > period.ms[1]) or shortest < 0:
-                raise ValueError(f"period {period.name!r} of {period.ms} ms is not possible; give "
-                                 "ms, or (shortest, longest)")  # fmt: skip
-            if longest and not _steps(longest, self.dt):
-                raise ValueError(f"period {period.name!r} of {period.ms} ms is no step of "
-                                 f"{self.dt} ms; lengthen it or lower dt")  # fmt: skip
+            _check_length(period, self.dt)
         for part in (*self.drives, *self.targets):
             for period in part.during:
                 if period not in names:
@@ -158,14 +162,14 @@ class Task:
         for drive in self.drives:
             if drive.channel not in self.inputs:
                 raise ValueError(f"task {self.name!r} has no input {drive.channel!r}")
-            if drive.law not in LAWS or np.min(drive.noise) < 0 or not 0 <= drive.memory < 1:
-                raise ValueError(
-                    f"noise {drive.noise} of law {drive.law!r} and memory {drive.memory} is not "
-                    f"possible; give 0 or more, one of {list(LAWS)}, and a memory in [0, 1)"
-                )
+            for sd in drive.noise if np.ndim(drive.noise) else (drive.noise,):
+                number(0, noise=sd)
+            number(0, below=1, memory=drive.memory)
+            one_of(LAWS, law=drive.law)
         for target in self.targets:
             if target.output not in self.outputs:
                 raise ValueError(f"task {self.name!r} has no output {target.output!r}")
+            number(0, weight=target.weight)
         if self.sequence and any(np.ndim(p.ms) for p in self.periods):
             raise ValueError(f"trials of task {self.name!r} follow one another: fix its periods")
 
@@ -202,10 +206,9 @@ class Task:
         Raises
         ------
         ValueError
-            A condition never comes.
+            A condition never comes, or hardly ever.
         """
-        if n_trials < 1:
-            raise ValueError(f"n_trials={n_trials}: ask for 1 or more of each condition")
+        whole(1, n_trials=n_trials)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 0)))
         if self.sequence is not None:
             return self._sequences(n_trials, rng)
@@ -318,23 +321,25 @@ class Task:
             if all(len(found) == n_trials for found in rows.values()):
                 every = [row for cell in cells for row in rows[cell]]
                 return {k: np.array([row[k] for row in every]) for k in every[0]}
-        empty = next(cell for cell in cells if len(rows[cell]) < n_trials)
-        where = ", ".join(f"{k} {v}" for k, v in zip(self.factors, empty, strict=True))
-        raise ValueError(
-            f"task {self.name!r} hardly ever makes a trial with {where}; drop a factor"
-        )
+        self._rare(next(cell for cell in cells if len(rows[cell]) < n_trials))
 
     def _sequences(self, n_trials, rng):
         """Sequences, until every condition has come often enough."""
-        cells = set(product(*self.factors.values()))
-        n = max(1, -(-n_trials * len(cells) // self.length))
-        for _ in range(_MOST_DRAWS):
+        cells = list(product(*self.factors.values()))
+        n = fair = max(1, -(-n_trials * len(cells) // self.length))
+        while n <= _MOST_TIMES * fair:
             found = self.sample(n, rng)
-            rows = list(zip(*[found.conditions[k].tolist() for k in self.factors], strict=True))
-            if min(rows.count(cell) for cell in cells) >= n_trials:
+            rows = Counter(zip(*[found.conditions[k].tolist() for k in self.factors], strict=True))
+            if min(rows[cell] for cell in cells) >= n_trials:
                 return found
             n = n + max(1, n // 4)
-        raise ValueError(f"task {self.name!r} never shows some of its conditions; drop a factor")
+        self._rare(min(cells, key=lambda cell: rows[cell]))
+
+    def _rare(self, cell):
+        where = ", ".join(f"{k} {v}" for k, v in zip(self.factors, cell, strict=True))
+        raise ValueError(
+            f"task {self.name!r} hardly ever makes a trial with {where}; drop a factor"
+        )
 
 
 def _nothing(columns):
@@ -343,6 +348,22 @@ def _nothing(columns):
 
 def _steps(ms, dt):
     return round(float(ms) / dt)
+
+
+def _check_length(period, dt):
+    """Whether a period has a length, of whole steps: else other trials than asked would be made."""
+    ends = list(period.ms) if np.ndim(period.ms) else [period.ms]
+    possible = len(ends) == 1 + np.ndim(period.ms) and all(map(is_number, ends))
+    if not possible or ends[0] < 0 or ends[0] > ends[-1]:
+        raise ValueError(f"period {period.name!r} of {period.ms!r} ms is not possible; give ms, or "
+                         "(shortest, longest)")  # fmt: skip
+    for steps in (ms / dt for ms in ends):
+        if abs(steps - round(steps)) > 1e-6:  # of rounding, where dt is no whole number
+            near = " or ".join(f"{s * dt:g}" for s in (floor(steps), ceil(steps)) if s)
+            raise ValueError(
+                f"period {period.name!r} of {steps * dt:g} ms is no whole number of steps of "
+                f"dt={dt:g} ms; give {near} ms, or another dt"
+            )
 
 
 def place(sizes: Mapping[str, int], name: str) -> slice:

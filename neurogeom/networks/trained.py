@@ -14,10 +14,13 @@ import xarray as xr
 from .. import learn
 from .._version import __version__
 from ..activity import from_arrays
-from ..tensors import by_number, load_tensors, part, save_tensors
+from ..options import is_whole
+from ..tensors import by_number, damaged, load_tensors, part, save_tensors, tensor_files
 from . import architectures, registry, work
 from .architectures import generator
 from .task import Task, Trials
+
+_NOTES = {"architecture", "shape", "seeds", "task", "settings", "history"}  # what a file must say
 
 
 @dataclass(frozen=True)
@@ -269,35 +272,58 @@ def load_trained(path: str | os.PathLike, *, task: Task | None = None) -> Traine
     ------
     FileNotFoundError, OSError, ValueError
         A file is missing or damaged, is a pickle, or was written by a later neurogeom; the task
-        cannot be made again.
+        was your own, or is another.
+    ImportError
+        torch or safetensors is not installed.
     """
+    learn.lazy_torch()
     tensors, notes = load_tensors(path)
-    try:
+    text = tensor_files(path)[1]
+    if not _NOTES.issubset(notes):
+        raise OSError(f"{path} does not hold trained networks; give what train saved")
+    with damaged(text):
         name, options = notes["task"]
         architecture = architectures.from_json(notes["architecture"])
         n_in, n_out, passing = notes["shape"]
-        seeds, settings = notes["seeds"], notes["settings"]
+        seeds, settings = notes["seeds"], dict(notes["settings"])
         history = xr.Dataset.from_dict(notes["history"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise OSError(f"{path} does not hold trained networks; give what train saved") from error
+        _check(notes, history)
+        if task is None and options is not None:
+            options = {k: _tuples(v) for k, v in options.items()}
+            task = registry.make_task(name, **options)
     if task is None:
-        if options is None:
-            raise ValueError(
-                f"{path} was trained on a task of your own, {name!r}; pass it as task="
-            )
-        task = registry.make_task(name, **{k: _tuples(v) for k, v in options.items()})
+        raise ValueError(f"{path} was trained on a task of your own, {name!r}; pass it as task=")
     if (task.n_inputs, task.n_outputs) != (n_in, n_out):
         raise ValueError(
             f"{path} was trained on {n_in} inputs and {n_out} outputs, and task {task.name!r} has "
             f"{task.n_inputs} and {task.n_outputs}; pass the task that it was trained on"
         )
-    networks = architecture.build(n_in, n_out, seeds=seeds, passing=passing)
+    with damaged(text):
+        networks = architecture.build(n_in, n_out, seeds=seeds, passing=passing)
     try:
-        networks.load_state_dict(part(tensors, "final"))
         kept = by_number(part(tensors, "kept"))
+        for state in (*kept.values(), part(tensors, "final")):
+            networks.load_state_dict(state)
     except (RuntimeError, ValueError) as error:
         raise OSError(f"{path} holds other tensors than its JSON says; restore it") from error
     return Trained(networks, task, history, kept, settings)
+
+
+def _check(notes, history):
+    """Refuse notes that would only fail, or mislead, when the networks are used."""
+    seeds, settings, (n_in, _, passing) = notes["seeds"], notes["settings"], notes["shape"]
+    if not isinstance(seeds, list) or not seeds or not all(map(is_whole, seeds)):
+        raise ValueError(f"seeds {seeds!r} are no whole numbers")
+    if settings["seeds"] != seeds or settings["task"] != notes["task"]:
+        raise ValueError("its settings are of other networks")
+    if not isinstance(settings["network"]["name"], str):
+        raise ValueError("its settings do not name the network")
+    if not all(map(is_whole, notes["shape"])) or passing > n_in:
+        raise ValueError(f"shape {notes['shape']} is not inputs, outputs and those passing")
+    if history["accuracy"].dims != ("net", "step") or history.sizes["net"] != len(seeds):
+        raise ValueError(f"its history is not one of {len(seeds)} nets")
+    for name in ("loss", "n_steps", "stopped"):
+        history[name]  # or a KeyError that names it
 
 
 def _tuples(value):

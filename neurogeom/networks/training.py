@@ -10,9 +10,11 @@ import xarray as xr
 
 from .. import learn
 from .._version import __version__
+from ..options import is_number, is_whole
 from ..tensors import plain
-from . import work
+from . import own, work
 from .architectures import Architecture, architecture, generator
+from .registry import make_task
 from .task import Task
 from .trained import Trained
 
@@ -22,7 +24,7 @@ N_TEST = 512
 
 
 def train(
-    task: Task,
+    task: Task | str,
     network: str | Architecture | Callable = "gru",
     *,
     seeds: int | Sequence[int] = 5,
@@ -50,15 +52,15 @@ def train(
 
     Parameters
     ----------
-    task : Task
-        :func:`neurogeom.networks.make_task`, or your own.
+    task : Task or str
+        :func:`neurogeom.networks.make_task`, or your own; a name is made with its usual options.
     network : str, Architecture, or callable(seed) -> torch module
         "mlp", "rnn", "gru", "lstm", "transformer", "conv"; one of these with settings
         (``RNN(hidden=128, activation="tanh")``); or what makes your own module of (trial, step,
         channel) to (trial, step, output).
     seeds : int or sequence of int
-        How many nets, or their seeds. A seed fixes the first weights, the trials and the private
-        noise of its net, whatever nets are trained beside it (to rounding).
+        How many nets, or their seeds, each another. A seed fixes the first weights, the trials and
+        the private noise of its net, whatever nets are trained beside it (to rounding).
     steps, batch : int
         Updates, and trials (or sequences of trials) of each.
     lr, rate, optimizer, clip, weight_decay
@@ -80,7 +82,9 @@ def train(
         A GPU where there is one. On the CPU one thread is used.
     checkpoint : path, optional
         Written at evaluations; a run that is called again goes on from it, and ends as if it had
-        not been interrupted, bit for bit.
+        not been interrupted, bit for bit. That it is the same run is told by all options, of your
+        own task by its fields and the trials that it makes, of your own module by what it prints as
+        and by its parameters: what its ``forward`` does is not seen.
     progress : callable(step, {name: (net,)}), optional
 
     Returns
@@ -92,9 +96,12 @@ def train(
     Raises
     ------
     ValueError
-        An option is unknown; the checkpoint is of another run.
+        An option is not possible; the network does not fit the task, or the device is not here;
+        the checkpoint is of another run.
+    OSError
+        The checkpoint is damaged.
     ImportError
-        torch is not installed.
+        torch, or safetensors for a checkpoint, is not installed.
 
     Warns
     -----
@@ -110,19 +117,16 @@ def train(
     (('net', 'step'), 2)
     """
     learn.lazy_torch()
-    if schedule not in SCHEDULES:
-        raise ValueError(f"schedule={schedule!r} is unknown; choose from {list(SCHEDULES)}")
-    seeds = list(range(seeds)) if np.ndim(seeds) == 0 else [int(s) for s in seeds]
-    if not seeds or min(seeds) < 0 or batch < 1:
-        raise ValueError(
-            f"seeds={seeds}, batch={batch}: ask for one net and one trial at least, seeds from 0"
-        )
-    if schedule != "together" and task.loss == "ce":
-        raise ValueError(f"outputs of task {task.name!r} are classes of one answer, so that they "
-                         "are taught together; leave schedule out")  # fmt: skip
+    task = make_task(task) if isinstance(task, str) else task
+    seeds = _seeds(seeds)
+    learn.check(steps=steps, lr=lr, rate=rate, optimizer=optimizer, weight_decay=weight_decay,
+                clip=clip, every=every, keep=keep)  # fmt: skip
+    _check(task, batch, schedule, samples, shuffled, until)
     device = learn.device_of(device)
     module = build(task, network, seeds).to(device)
     teacher = _Teacher(task, seeds, batch, steps, schedule, samples, shuffled, device, module)
+    if callable(network):
+        own.check(module, task, teacher.test)
     settings = plain({
         "network": _described(network),
         "task": _task_name(task),
@@ -131,6 +135,8 @@ def train(
         **{"clip": clip, "weight_decay": weight_decay, "schedule": schedule, "samples": samples},
         **{"shuffled": shuffled, "until": until, "every": every, "keep": sorted(map(int, keep))},
     })  # fmt: skip
+    about = {**settings, **(own.about_task(task, teacher.test) if task.made_by is None else {})}
+    about |= {"module": own.text(module)} if callable(network) else {}
     with learn.one_thread():
         found = learn.fit(
             module,
@@ -147,7 +153,7 @@ def train(
             stop=None if until is None else lambda seen: seen["accuracy"] >= until,
             keep=keep,
             checkpoint=checkpoint,
-            about=settings,
+            about=about,
             progress=progress,
         )
     set_noise(module, None)
@@ -160,18 +166,41 @@ def train(
     )
 
 
+def _seeds(given):
+    """One seed a net: those asked for, or the first so many."""
+    seeds = list(range(given)) if is_whole(given) else given
+    each = list(seeds) if np.ndim(seeds) == 1 else []
+    if not each or not all(map(is_whole, each)) or len(set(each)) < len(each):
+        raise ValueError(
+            f"seeds={given!r}: ask for so many nets, 1 or more, or name their seeds, whole numbers "
+            "from 0, each another"
+        )
+    return [int(seed) for seed in each]
+
+
+def _check(task, batch, schedule, samples, shuffled, until):
+    if not isinstance(task, Task):
+        raise ValueError(f"task={task!r} is no task; give what make_task makes, or its name")
+    if schedule not in SCHEDULES:
+        raise ValueError(f"schedule={schedule!r} is unknown; choose from {list(SCHEDULES)}")
+    if schedule != "together" and task.loss == "ce":
+        raise ValueError(f"outputs of task {task.name!r} are classes of one answer, so that they "
+                         "are taught together; leave schedule out")  # fmt: skip
+    if not is_whole(batch, 1):
+        raise ValueError(f"batch={batch!r}: ask for 1 trial or more, a whole number")
+    if samples is not None and not is_whole(samples, batch):
+        raise ValueError(f"samples={samples!r} is less than a batch of {batch}, or no whole "
+                         "number; ask for more")  # fmt: skip
+    if not isinstance(shuffled, bool | np.bool_):
+        raise ValueError(f"shuffled={shuffled!r}: give True or False")
+    if until is not None and not (is_number(until) and 0 <= until <= 1):
+        raise ValueError(f"until={until!r}: give an accuracy from 0 to 1, or None")
+
+
 def build(task: Task, network: str | Architecture | Callable, seeds: Sequence[int]):
     """Untrained networks for a task: one torch module with a net a seed."""
     if callable(network):
-        from .modules import Several
-
-        torch = learn.lazy_torch()
-        nets = []
-        for seed in seeds:
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(int(seed))  # and no other device's
-                nets.append(network(int(seed)))
-        return Several(nets)
+        return own.build(network, seeds)
     return architecture(network).build(
         task.n_inputs, task.n_outputs, seeds=seeds, passing=task.passing
     )
@@ -190,10 +219,13 @@ class _Teacher:
         self.task, self.seeds, self.batch, self.steps = task, seeds, batch, steps
         self.schedule, self.shuffled, self.device, self.module = schedule, shuffled, device, module
         self.test = task.sample(N_TEST // max(1, task.length), self._rng(0, 2))
+        if schedule == "single_label" and not self.test.mask.any(axis=1).all():
+            raise ValueError(
+                f"task {task.name!r} leaves answers of its trials out, so that one label a trial "
+                "would leave some with none; choose another schedule"
+            )
         self.fixed, self.orders = None, {}  # net -> (epoch, order of its trials in it)
         if samples is not None:
-            if samples < batch:
-                raise ValueError(f"samples={samples} is less than a batch of {batch}; ask for more")
             self.fixed = [task.sample(samples, self._rng(s, 1)) for s in seeds]
 
     def _rng(self, seed, *key):

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..columns import is_missing, plain_values
+
 __all__ = ["sparsity", "task_variance"]
 
 
@@ -33,8 +35,9 @@ def task_variance(
     activity : activity with dims (trial, neuron[, time]), or a mapping of tasks to such, or arrays
         With one activity the coordinate `by` names the task of a trial. Tasks of a mapping may
         differ in trials and times, and must have the same units in the same order. Bins in which a
-        unit was not observed (NaN) are left out; choose times before (Yang et al. leave out the
-        fixation).
+        unit was not observed (NaN) are left out, and so are trials without any such bin; choose
+        times before (Yang et al. leave out the fixation). Trials without a label (NaN or "") of
+        task or condition are left out and counted in ``attrs["unlabelled"]``.
     by : str
         Coordinate with the task.
     conditions : sequence of str
@@ -48,14 +51,15 @@ def task_variance(
     -------
     Dataset
         ``task_variance`` (task, neuron), squared units of the activity, variance with 1 / n as of
-        all conditions that there are; ``normalised`` (task, neuron): over the unit's largest, at
-        most 1, NaN where the unit is silent.
+        all conditions that there are, NaN where a unit was not observed in every condition, or on
+        fewer than two trials; ``normalised`` (task, neuron): over the unit's largest of the tasks
+        in which it is known, at most 1, NaN where the unit is silent.
 
     Raises
     ------
     ValueError, KeyError
-        A coordinate is missing, units differ between tasks, a task has fewer than two conditions,
-        or a condition fewer than two trials.
+        A coordinate is missing, units differ between tasks, activity is infinite, a task has fewer
+        than two conditions, or a condition fewer than two trials.
 
     Examples
     --------
@@ -65,10 +69,18 @@ def task_variance(
     >>> found.normalised.values.tolist()
     [[1.0, 0.0], [0.25, 1.0]]
     """
-    tasks = _tasks(activity, by)
-    found = np.stack([_variance(name, x, conditions) for name, x in tasks.items()])
-    largest = found.max(axis=0)
-    active = (found.sum(axis=0) >= silent) & (largest > 0)
+    tasks, unlabelled = _tasks(activity, by), 0
+    if isinstance(activity, xr.DataArray):
+        unlabelled = activity.sizes["trial"] - sum(x.sizes["trial"] for x in tasks.values())
+    found = []
+    for name, x in tasks.items():
+        labelled = _labelled(name, x, conditions)
+        unlabelled += x.sizes["trial"] - labelled.sizes["trial"]
+        found.append(_variance(name, labelled, conditions))
+    found = np.stack(found)
+    known = np.where(np.isfinite(found), found, -np.inf)  # a task that is not known hides no other
+    largest = known.max(axis=0)
+    active = (np.nansum(found, axis=0) >= silent) & (largest > 0)
     normalised = np.where(active, found / np.where(active, largest, 1.0), np.nan)
     first = next(iter(tasks.values()))
     return xr.Dataset(
@@ -82,6 +94,7 @@ def task_variance(
             "conditions": list(conditions) or "every trial",
             "estimator": "noise of means subtracted" if conditions else "naive",
             "n_silent": int((~active).sum()),
+            "unlabelled": int(unlabelled),
             "silent": silent,
         },
     )
@@ -145,10 +158,10 @@ def _tasks(activity, by):
             f"there is no coordinate {by!r} among {have}; name the task of each trial with by=, or "
             "pass a mapping of tasks"
         )
-    of_trial = activity[by].values
+    of_trial = plain_values(by, activity[by].values)
     return {
         str(name): _with_time(name, activity.isel(trial=np.flatnonzero(of_trial == name)))
-        for name in np.unique(of_trial)
+        for name in np.unique(of_trial[~is_missing(of_trial)])
     }
 
 
@@ -161,16 +174,28 @@ def _with_time(name, x):
             )
         x = xr.DataArray(x, dims=("trial", "neuron", "time")[: x.ndim])
     x = x if "time" in x.dims else x.expand_dims("time", axis=-1)
+    if np.isinf(x.values).any():
+        raise ValueError(
+            f"task {name!r} holds infinite activity; put NaN where a unit was not observed"
+        )
     return x.transpose("trial", "neuron", "time")
 
 
-def _variance(name, x, conditions):
-    """Mean over time of the variance over conditions, (neuron,)."""
+def _labelled(name, x, conditions):
+    """The trials that have a label in every coordinate of the conditions."""
     missing = [part for part in conditions if part not in x.coords]
     if missing:
         raise KeyError(
             f"task {name!r} has no coordinates {missing}; it has {sorted(map(str, x.coords))}"
         )
+    labelled = np.ones(x.sizes["trial"], bool)
+    for part in conditions:
+        labelled &= ~is_missing(plain_values(part, x[part].values))
+    return x.isel(trial=labelled)
+
+
+def _variance(name, x, conditions):
+    """Mean over time of the variance over conditions, (neuron,)."""
     values = x.values.astype(float)
     if conditions:
         columns = [np.unique(x[part].values, return_inverse=True)[1] for part in conditions]
@@ -199,9 +224,15 @@ def _between(values, cell, *, noisy):
         np.stack([a[cell == c].sum(axis=0) for c in np.unique(cell)]) for a in (seen, filled)
     )
     means = total / np.maximum(n, 1)
-    enough = (n >= (2 if noisy else 1)).all(axis=0)
-    found = means.var(axis=0)
-    if noisy:
+    if not noisy:
+        here = seen.any(axis=-1, keepdims=True)  # a trial that a unit lacks altogether is none
+        enough = (seen | ~here).all(axis=0) & (here.sum(axis=0) > 1)
+        count = np.maximum(here.sum(axis=0), 1)
+        square = (means - means.sum(axis=0) / count) ** 2
+        found = np.where(here, square, 0.0).sum(axis=0) / count
+    else:
+        enough = (n >= 2).all(axis=0)
+        found = means.var(axis=0)
         within = np.where(seen, (filled - means[cell]) ** 2, 0.0)
         squares = np.stack([within[cell == c].sum(axis=0) for c in np.unique(cell)])
         squared_error = squares / np.maximum(n * (n - 1), 1)
