@@ -41,11 +41,11 @@ score: $(VENV)/.stamp-core
 
 ## make test         the fast tests
 test: $(VENV)/.stamp-test
-	@$(BIN)/python -m pytest -n $(N) $(ARGS)
+	@$(BIN)/python -m pytest -n $(N) --dist worksteal $(ARGS)
 
 ## make test-slow    every test, the slow ones too
 test-slow: $(VENV)/.stamp-test
-	@$(BIN)/python -m pytest -n $(N) --slow $(ARGS)
+	@$(BIN)/python -m pytest -n $(N) --dist worksteal --slow $(ARGS)
 
 ## make test-peers   the comparisons with other packages (installs them)
 test-peers: $(VENV)/.stamp-peers

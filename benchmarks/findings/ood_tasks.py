@@ -14,7 +14,9 @@ The thresholds were set from one seed each (spec, section 4.4) and from untraine
 Shorter trainings than those of the spec (3000 updates at 2e-3, transformer 10,000) were chosen by
 three RNNs of seeds 200 to 202 with 24 tasks, which had 0.90 after 500 updates at 4e-3 as after
 3000, and by a transformer of seed 100. 0.1 of r2 is more than twice what two ideal judgements lose
-to 24 (0.04): a larger difference is one of learning.
+to 24 (0.04): a larger difference is one of learning. "transformer_at_minimum" asked at first for
+no more than the untrained network has: training on shuffled labels changes nothing, and was above
+that as often as below. It now asks for 0.02 more, as gated networks in ood_variants.py.
 """
 
 import sys
@@ -30,7 +32,7 @@ SOURCE = "Vafidis, Bhargava & Rangel 2025, arXiv:2407.11249"
 RISES = Rule("OOD r2, N = 24 less N = 2", threshold=0.1)
 LEARNT = Rule("OOD r2, N = 24 less untrained", threshold=0.1)
 ID_HIGH = Rule("smaller ID r2 of N = 2 and N = 24", threshold=0.9)
-AT_MINIMUM = Rule("OOD r2, N = D = 2 less untrained", threshold=0.0)
+AT_MINIMUM = Rule("OOD r2, N = D = 2 less untrained", threshold=0.02)
 ORTHOGONAL = Rule("minus degrees between encoding axes and 90", threshold=-5.0)
 
 RNN = Condition(networks.RNN(encoder=ENCODER))

