@@ -45,7 +45,7 @@ def test_simulate_writes_what_it_was_asked_for_and_says_its_truth(small):
     assert simulation["separation"] == 4.0
     assert simulation["seed"] == 3
     truth = x.attrs["truth_population"]["decoding"]["rule"]
-    assert "population  rule" in shown
+    assert "population     rule" in shown
     assert f"{truth:.3f}" in shown
 
 

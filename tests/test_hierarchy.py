@@ -114,8 +114,8 @@ def test_strings_are_drawn_evenly_and_other_rules_make_others():
     ("options", "message"),
     [
         ({"n_rules": 9}, "4 symbols with 9 rules each need 36 of the 16 tuples"),
-        ({"branching": 1}, "a branching of 2 at least"),
-        ({"n_classes": 1}, "give 2 classes"),
+        ({"branching": 1}, "branching=1 is not possible; give a whole number of 2"),
+        ({"n_classes": 1}, "n_classes=1 is not possible; give a whole number of 2"),
         ({"n_levels": 8}, "too many to count; make it smaller"),
     ],
 )
@@ -162,8 +162,8 @@ def test_trials_come_from_their_part_alone():
     [
         ({"operation": "divide"}, "choose from .'add', 'subtract', 'multiply'."),
         ({"part": "test"}, "'all', 'shown', 'held_out'"),
-        ({"share": 1.0}, "529 of 529 pairs"),
-        ({"modulus": 1}, "choose a modulus of 2 or more"),
+        ({"share": 1.0}, "share=1.0 is not possible; give a finite number"),
+        ({"modulus": 1}, "modulus=1 is not possible; give a whole number of 2"),
     ],
 )
 def test_tables_that_cannot_be(options, message):

@@ -928,6 +928,11 @@ OPTIONS = {  # {task: {option: kind}}; None where it is an option not to give it
     "match-to-category": {"n_stimuli": "count", "boundary": "number", "noise": "size",
                           "units": "count"},
     "images": {"targets": "words", "noise": "size", "jitter": "size", "side": "count"},
+    "random-hierarchy": {"n_classes": "count", "n_symbols": "count", "n_rules": "count",
+                         "n_levels": "count", "branching": "count", "noise": "size",
+                         "rules_seed": "from 0"},
+    "modular": {"modulus": "count", "operation": "word", "part": "word", "share": "positive",
+                "noise": "size", "split_seed": "from 0"},
 }  # fmt: skip
 ALONE = [  # (task, option, value)
     ("evidence", "memory", 1.0), ("reversal", "hazard", 1), ("random-kernel", "alignment", 1.0),

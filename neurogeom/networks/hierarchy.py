@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..options import number, whole
 from .task import Drive, Period, Target, Task
 
 __all__ = ["Grammar", "grammar", "random_hierarchy"]
@@ -104,8 +105,9 @@ def grammar(
     """
     sizes = {"n_classes": n_classes, "n_symbols": n_symbols, "n_rules": n_rules,
              "n_levels": n_levels, "branching": branching}  # fmt: skip
-    if min(sizes.values()) < 1 or branching < 2 or n_classes < 2:
-        raise ValueError(f"{sizes}: give 2 classes and a branching of 2 at least, 1 of the others")
+    whole(2, n_classes=n_classes, branching=branching)
+    whole(1, n_symbols=n_symbols, n_rules=n_rules, n_levels=n_levels)
+    whole(0, rules_seed=seed)
     tuples, largest = n_symbols**branching, max(n_classes, n_symbols if n_levels > 1 else 0)
     if largest * n_rules > tuples:
         raise ValueError(
@@ -162,6 +164,7 @@ def random_hierarchy(
     >>> task.n_inputs, task.n_outputs, task.variables
     (64, 8, ['label'])
     """
+    number(0, noise=noise)
     rules = grammar(n_classes=n_classes, n_symbols=n_symbols, n_rules=n_rules, n_levels=n_levels,
                     branching=branching, seed=rules_seed)  # fmt: skip
 

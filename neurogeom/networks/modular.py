@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..options import number, one_of, whole
 from .task import Drive, Period, Target, Task
 
 __all__ = ["OPERATIONS", "PARTS", "modular"]
@@ -53,14 +54,17 @@ def modular(
     >>> shown.n_inputs, shown.n_outputs, len(shown.factors["pair"]), len(rest.factors["pair"])
     (10, 5, 15, 10)
     """
-    if operation not in OPERATIONS or part not in PARTS:
-        raise ValueError(f"operation={operation!r}, part={part!r}: choose from {list(OPERATIONS)} "
-                         f"and {list(PARTS)}")  # fmt: skip
+    one_of(OPERATIONS, operation=operation)
+    one_of(PARTS, part=part)
+    whole(2, modulus=modulus)
+    whole(0, split_seed=split_seed)
+    number(above=0, below=1, share=share)
+    number(0, noise=noise)
     n_shown = round(share * modulus**2)
-    if modulus < 2 or not 0 < n_shown < modulus**2:
+    if not 0 < n_shown < modulus**2:
         raise ValueError(
-            f"modulus={modulus}, share={share}: {n_shown} of {modulus**2} pairs; choose a modulus "
-            "of 2 or more and a share that shows some pairs and holds out some"
+            f"share={share} shows {n_shown} of {modulus**2} pairs; choose one that shows some "
+            "and holds out some"
         )
     rng = np.random.default_rng(np.random.SeedSequence(split_seed, spawn_key=(KEY,)))
     order = rng.permutation(modulus**2)
