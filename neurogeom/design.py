@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .columns import is_missing
+from .formulas import colourings
 from .levels import check_levels, coded_levels, one_kind, trial_column
 
 EMPTY = "empty conditions"  # the one reason in ``Design.dropped`` that counts no trials
@@ -177,12 +178,7 @@ def balanced_dichotomies(design: Design, *, max_dichotomies: int, seed: int):
     named = _named_dichotomies(design)
     rest = {}
     if total <= max_dichotomies:
-        first = (
-            [(0, *c) for c in combinations(range(1, n), half - 1)]
-            if n % 2 == 0
-            else combinations(range(n), half)
-        )
-        chosen = (_side_of(c, n) for c in first)
+        chosen = colourings.balanced(n)
     else:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(11,)))
         chosen = (_side_of(rng.permutation(n)[:half], n) for _ in range(50 * max_dichotomies))

@@ -393,7 +393,10 @@ def test_units_that_say_nothing_give_the_mean_of_where_they_learnt_and_no_angle(
             lambda z, x: regression_generalisation(z, x + np.r_[2, 0], split="half"),
             "trials on one side",
         ),
-        (lambda z, x: regression_generalisation(z, x, max_folds=0), "max_folds is 0; give a whole"),
+        (
+            lambda z, x: regression_generalisation(z, x, max_folds=0),
+            "max_folds=0 is not possible; give a whole",
+        ),
         (lambda z, x: regression_generalisation(z, x, max_folds=2), "max_folds is 2, .* give 3 or"),
         (
             lambda z, x: regression_generalisation(z, x, split="half", max_folds=1),
@@ -401,9 +404,12 @@ def test_units_that_say_nothing_give_the_mean_of_where_they_learnt_and_no_angle(
         ),
         (
             lambda z, x: regression_generalisation(z, x, split="half", n_draws=0),
-            "n_draws is 0; give a whole number from 1",
+            "n_draws=0 is not possible; give a whole number of 1",
         ),
-        (lambda z, x: regression_generalisation(z, x, seed=None), "seed is None; give a whole"),
+        (
+            lambda z, x: regression_generalisation(z, x, seed=None),
+            "seed=None is not possible; give a whole",
+        ),
         (lambda z, x: regression_generalisation(z[:8], x[:8]), "8 trials are too few"),
         (lambda z, x: regression_generalisation(z[:0], x[:0]), r"\(0, 12\) .* none empty"),
         (lambda z, x: regression_generalisation(z[:, :0], x), r"\(60, 0\) .* none empty"),
@@ -411,8 +417,11 @@ def test_units_that_say_nothing_give_the_mean_of_where_they_learnt_and_no_angle(
             lambda z, x: regression_generalisation(z, np.sign(x), split="half"),
             "has one value on the training side of plane 0; take split='orthants'",
         ),
-        (lambda z, x: classifier_generalisation(z, x, n_draws=0), "n_draws is 0; give a whole"),
-        (lambda z, x: classifier_generalisation(z, x, seed=None), "seed is None; give a whole"),
+        (lambda z, x: classifier_generalisation(z, x, n_draws=0), "n_draws=0 is not possible"),
+        (
+            lambda z, x: classifier_generalisation(z, x, seed=None),
+            "seed=None is not possible; give a whole",
+        ),
         (lambda z, x: classifier_generalisation(z[:0], x[:0]), r"\(0, 12\) .* none empty"),
         (lambda z, x: regression_generalisation(z, x[:, :1]), "fewer than two orthants to choose"),
         (lambda z, x: regression_generalisation(z, x * [1, 0]), "latent 1 has one value"),

@@ -262,3 +262,19 @@ def test_matrices_of_other_sizes_or_with_holes_are_refused():
         ma.alignment(np.eye(2), np.full((2, 2), np.nan))
     with pytest.raises(ValueError, match="two classes at least"):
         ma.neural_collapse(np.ones((1, 3)), np.eye(3), np.eye(1), np.eye(1))
+
+
+def test_few_rows_lower_alignment_and_participation_ratio_as_the_tracker_says():
+    rng, n = np.random.default_rng(0), 40
+    found = {}
+    for rows in (20, 40, 400, 4000):
+        each = []
+        for _ in range(20):
+            w, x = rng.standard_normal((n, n)), rng.standard_normal((rows, n))
+            moment, h = x.T @ x / rows, x @ w.T
+            ratio = ma.participation_ratio(moment)
+            each.append((ma.alignment(h.T @ h / rows, w @ w.T), ratio))
+        found[rows] = np.median(each, axis=0)
+        assert found[rows][1] == pytest.approx(n / (1 + n / rows), rel=0.04)
+    alignments = [found[rows][0] for rows in found]
+    np.testing.assert_allclose(alignments, [0.71, 0.81, 0.98, 1.0], atol=0.02)

@@ -424,6 +424,7 @@ def test_settings_of_a_users_own_architecture_are_checked_whatever_its_annotatio
     own = dataclasses.make_dataclass(
         "Own", [("hidden", int, 4), ("gain", float, 1.0), ("widths", tuple[int, ...], (3,))],
         bases=(architectures.Architecture,), frozen=True,
+        namespace={"core": lambda self, n_in, streams: None},
     )  # fmt: skip
     assert own(widths=[2]).widths == (2,)
     for bad in ({"hidden": 0}, {"gain": NAN}, {"widths": (0,)}, {"encoder": ()}):

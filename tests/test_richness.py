@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
+from neurogeom.formulas.imbalance import halves
 from neurogeom.theory import SingleNeuron, delta_of_scale, scale_of_delta
-from neurogeom.theory.imbalance import halves
 
 # delta, least mu and its time, phi(1), first time of phi > .9, kernel distances from 0 to 1, 5, 20:
 # target (0, 1), function (-1, 0) at the start, rates 1; integrated independently of this code

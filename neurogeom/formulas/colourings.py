@@ -1,8 +1,10 @@
 """Colourings of conditions by two colours: which can a linear readout implement?"""
 
+from itertools import combinations
+
 import numpy as np
 
-__all__ = ["separable"]
+__all__ = ["balanced", "separable"]
 
 
 def separable(means, sides):
@@ -51,3 +53,24 @@ def separable(means, sides):
         )
         found.append(solved.status == 0)
     return np.array(found)
+
+
+def balanced(n):
+    """All ways of colouring half of n conditions, one of each pair of opposites.
+
+    Returns int8 (colouring, condition) of 1 and -1; half is rounded down for an odd n, which then
+    has no opposites.
+
+    Examples
+    --------
+    >>> balanced(4).tolist()
+    [[-1, -1, 1, 1], [-1, 1, -1, 1], [-1, 1, 1, -1]]
+    >>> len(balanced(8)), len(balanced(5))
+    (35, 10)
+    """
+    chosen = list(combinations(range(n), n // 2))
+    if n % 2 == 0:
+        chosen = [c for c in chosen if c[0] == 0]
+    found = np.ones((len(chosen), n), dtype=np.int8)
+    np.put_along_axis(found, np.array(chosen, dtype=int).reshape(len(chosen), -1), -1, axis=1)
+    return found

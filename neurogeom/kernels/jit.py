@@ -12,12 +12,11 @@ from pathlib import Path
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 
-def njit(function, *, inner=False, parallel=False):
+def njit(function, *, inner=False):
     """Compile a function of arrays; it holds no GIL and its compiled form is cached if possible.
 
     ``inner`` for a function that only compiled code calls: it gets no entry from Python, which
-    would take longer to compile than itself. ``parallel`` for one whose ``prange`` is over runs
-    that know nothing of one another.
+    would take longer to compile than itself.
     """
     import numba
 
@@ -28,7 +27,6 @@ def njit(function, *, inner=False, parallel=False):
         "error_model": "numpy",
         "no_cfunc_wrapper": True,
         "no_cpython_wrapper": inner,
-        "parallel": parallel,
     }
     try:
         compiled = numba.njit(cache=True, **options)(function)
@@ -47,11 +45,6 @@ def njit(function, *, inner=False, parallel=False):
 def inner(function):
     """:func:`njit` for a function that only compiled code calls."""
     return njit(function, inner=True)
-
-
-def parallel(function):
-    """:func:`njit` for a loop over independent runs, each by one thread."""
-    return njit(function, parallel=True)
 
 
 @cache

@@ -1,9 +1,8 @@
-"""Gradient descent of two-layer relu students, one run a thread."""
+"""Gradient descent of two-layer relu students."""
 
 import numpy as np
-from numba import prange
 
-from .jit import inner, parallel
+from .jit import inner, njit
 
 # Columns of what is recorded.
 LOSS, TEST, KERNEL, PATTERN, PARAMETER, DRIFT = range(6)
@@ -161,9 +160,9 @@ def _run(x, y, x_test, y_test, w0, a0, length_in, length_out, rate, at, found):
         found[r, PARAMETER], found[r, DRIFT] = _motion(w, a, w_start, a_start)
 
 
-@parallel
+@njit
 def sweep(x, y, x_test, y_test, into, sign, seed, length_in, length_out, rate, at):
-    """All runs, each by one thread: no number depends on how many there are.
+    """All runs, one after another.
 
     x (seed, trial, input), y (seed, trial); x_test, y_test likewise
     into (seed, input, unit), unit vectors; sign (seed, unit), readouts of 1 and -1
@@ -173,7 +172,7 @@ def sweep(x, y, x_test, y_test, into, sign, seed, length_in, length_out, rate, a
     from the start, and the largest change of |a|^2 - |w|^2 of a unit
     """
     found = np.empty((seed.size, at.size, 6))
-    for run in prange(seed.size):
+    for run in range(seed.size):
         s = seed[run]
         own = length_in[run], length_out[run], rate[run]
         _run(x[s], y[s], x_test[s], y_test[s], into[s], sign[s], *own, at, found[run])

@@ -24,6 +24,7 @@ from neurogeom.formulas.matrix_alignment import Collapse
 from neurogeom.learn import lazy_torch
 from neurogeom.networks.layer_moments import COORDS, DIMS, LayerMoments
 from neurogeom.networks.linear_maps import LinearMap, find_maps
+from neurogeom.options import number, one_of, whole
 
 __all__ = ["Tracker", "neural_feature_ansatz", "track_alignment"]
 
@@ -91,6 +92,11 @@ def track_alignment(
 
     Notes
     -----
+    Nothing is corrected for few rows (samples, positions, tokens): noise of the moments lowers
+    alignment and participation ratio. Of 40 units with white inputs b-RWA is 1 with endless rows
+    and 0.71, 0.81, 0.98, 1.00 (medians of 20) with 20, 40, 400, 4,000; a participation ratio of n
+    becomes n / (1 + n / rows). Take rows a hundred times the width, and as many where you compare.
+
     A layer that is called several times in a pass (tied weights) pools its calls; two layers with
     one tensor of weights stay two. Biases are kept apart by the covariances ("cov", "normcov").
 
@@ -373,15 +379,12 @@ def _follow(tracker: Tracker, number: int) -> Any:
 
 
 def _check(mode, grad, every, scale, max_rows, project):
-    for name, given, known in (("mode", mode, MODES), ("grad", grad, GRADIENTS)):
-        if given not in known:
-            raise ValueError(f"{name}={given!r} is unknown; choose from {list(known)}")
-    for name, given, least in (
-        ("every", every, 1),
-        ("max_rows", max_rows, 1),
-        ("project", project, 2),
-    ):
-        if given is not None and (int(given) != given or given < least):
-            raise ValueError(f"{name}={given!r}: give a whole number from {least} on")
-    if scale != "mean" and not (isinstance(scale, int | float) and scale > 0):
-        raise ValueError(f"scale={scale!r}: give 'mean' or a positive number")
+    one_of(MODES, mode=mode)
+    one_of(GRADIENTS, grad=grad)
+    whole(1, every=every)
+    if max_rows is not None:
+        whole(1, max_rows=max_rows)
+    if project is not None:
+        whole(2, project=project)
+    if scale != "mean":
+        number(above=0, scale=scale)

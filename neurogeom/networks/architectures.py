@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -24,7 +25,7 @@ _RANGES = {
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(ABC):
     """What all have: a fixed random encoder before (widths, or None), and a linear readout.
 
     encoder : widths of a fixed random ReLU network on the inputs; the channels that the task calls
@@ -110,9 +111,9 @@ class Architecture:
         self.scaled(module)
         return module
 
+    @abstractmethod
     def core(self, n_in, streams):
         """The trained part, and how many units the readout sees."""
-        raise NotImplementedError
 
     def scaled(self, module):
         """First weights paired, rescaled between first and last layer, and all scaled, in place."""

@@ -16,12 +16,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..formulas.imbalance import scale_of_delta
 from ..learn import lazy_torch
+from ..options import number
 from .activations import parsed
 from .architectures import generator
 from .hidden import KINDS, OTHER, hidden_layers, rescaled_
 
-__all__ = ["alpha_from_delta", "delta_from_alpha", "rescale", "two_layer"]
+__all__ = ["rescale", "two_layer"]
 
 KEY = 5  # of random streams
 
@@ -77,32 +79,6 @@ def rescale(module: Any, alpha: float, *, layers: Sequence[str] | None = None) -
     return found
 
 
-def delta_from_alpha(tau: float, alpha: float) -> float:
-    r""":math:`\delta = \tau^2 (\alpha^2 - \alpha^{-2})` of a unit.
-
-    Examples
-    --------
-    >>> delta_from_alpha(0.1, 1.0), round(delta_from_alpha(1.0, 2.0), 2)
-    (0.0, 3.75)
-    """
-    return float(tau**2 * (alpha**2 - alpha**-2.0))
-
-
-def alpha_from_delta(tau: float, delta: float) -> float:
-    r""":math:`\alpha` of a unit with scale tau > 0 and this delta, the inverse of the above.
-
-    :math:`\alpha^2 = x + \sqrt{1 + x^2}`, :math:`x = \delta / 2 \tau^2`; no unit has a = 0.
-
-    Examples
-    --------
-    >>> alpha_from_delta(0.1, 0.0), round(delta_from_alpha(0.1, alpha_from_delta(0.1, -1e4)))
-    (1.0, -10000)
-    """
-    if not 0 < tau < math.inf or not math.isfinite(delta):
-        raise ValueError(f"tau={tau}, delta={delta}: give a scale above 0 and a finite delta")
-    return math.exp(math.asinh(delta / tau**2 / 2) / 2)  # no difference of large numbers
-
-
 def two_layer(
     n_in: int,
     n_hidden: int,
@@ -149,6 +125,8 @@ def two_layer(
     True
     """
     torch = lazy_torch()
+    number(above=0, tau=tau)
+    number(delta=delta)
     if parsed(activation)[0] not in KINDS:
         raise ValueError(f"units with {activation!r} have no delta; choose from {list(KINDS)}")
     if min(n_in, n_hidden, n_out) < 1 or (symmetric and n_hidden % 2):
@@ -156,7 +134,7 @@ def two_layer(
             f"{n_in} inputs, {n_hidden} hidden units, {n_out} outputs: give 1 or more of each, and "
             "an even number of hidden units that come in pairs"
         )
-    alpha, stream = alpha_from_delta(tau, delta), generator(seed, KEY)
+    alpha, stream = float(scale_of_delta(tau, delta)), generator(seed, KEY)
     n = n_hidden // 2 if symmetric else n_hidden
     into, out = (_unit_vectors(torch, n, size, stream) for size in (n_in, n_out))
     if symmetric:

@@ -29,7 +29,8 @@ import xarray as xr
 
 from ..formulas.gram_ridge import grams, ridge
 from ..learn import lazy_torch
-from .latents import trials_first, whole_number
+from ..options import number, whole
+from .latents import trials_first
 
 __all__ = ["fixed_points", "free_run"]
 
@@ -99,9 +100,9 @@ def fixed_points(
     >>> found.eigenvalue.values.round(3).real.tolist()
     [[0.5, 0.5, 0.5]]
     """
-    whole_number("n_iterations", n_iterations)
-    _above_zero(learning_rate=learning_rate, fixed=fixed, slow=slow)
-    _from_zero(radius=radius)
+    whole(0, n_iterations=n_iterations)
+    number(above=0, learning_rate=learning_rate, fixed=fixed, slow=slow)
+    number(0, radius=radius)
     starts = _states(starts)
     visited = starts if visited is None else _states(visited)
     if visited.shape[1] != starts.shape[1]:
@@ -199,9 +200,9 @@ def free_run(
     ([1.0, 1.0], [1.0, 0.75])
     """
     torch = lazy_torch()
-    whole_number("n_steps", n_steps)
-    _above_zero(n_evidence=n_evidence)
-    _from_zero(penalty=penalty)
+    whole(0, n_steps=n_steps)
+    number(above=0, n_evidence=n_evidence)
+    number(0, penalty=penalty)
     h, x = _states(states), np.asarray(trials_first(latents), dtype=float)
     if x.ndim != 2 or len(x) != len(h) or len(x) < 4:
         raise ValueError(
@@ -250,18 +251,6 @@ def free_run(
             "range": "(-inf, 1]",
         },
     )
-
-
-def _above_zero(**numbers):
-    for name, value in numbers.items():
-        if not value > 0:
-            raise ValueError(f"{name} is {value}; give a number above 0")
-
-
-def _from_zero(**numbers):
-    for name, value in numbers.items():
-        if not value >= 0:
-            raise ValueError(f"{name} is {value}; give a number from 0 on")
 
 
 @contextmanager

@@ -27,7 +27,8 @@ import numpy as np
 import xarray as xr
 
 from ..formulas.gram_ridge import covariance, grams, ridge, squared_errors
-from .latents import each, whole_number
+from ..options import whole
+from .latents import each
 
 __all__ = ["PENALTIES", "classifier_generalisation", "regression_generalisation"]
 
@@ -109,9 +110,10 @@ def regression_generalisation(
     penalties = np.sort(np.atleast_1d(np.asarray(penalties, dtype=float)))
     if penalties.size == 0 or not (penalties >= 0).all():
         raise ValueError(f"penalties={penalties.tolist()}: pass numbers from 0 on")
-    seed, n_draws = whole_number("seed", seed), whole_number("n_draws", n_draws, 1)
+    whole(0, seed=seed)
+    whole(1, n_draws=n_draws, max_folds=max_folds)
     least = 1 if len(penalties) == 1 else 3 if split == "orthants" else 2
-    if whole_number("max_folds", max_folds, 1) < least:
+    if max_folds < least:
         raise ValueError(
             f"max_folds is {max_folds}, which leaves too few orthants to choose a penalty in; give "
             f"{least} or more, or one penalty, as in penalties=[1e-2]"
@@ -173,8 +175,8 @@ def classifier_generalisation(
     >>> bool((found.generalisation > 0.9).all())
     True
     """
-
-    seed, n_draws = whole_number("seed", seed), whole_number("n_draws", n_draws, 1)
+    whole(0, seed=seed)
+    whole(1, n_draws=n_draws)
 
     def one(units, x, names):
         if x.shape[1] < 2:

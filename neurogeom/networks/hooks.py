@@ -196,14 +196,14 @@ def _kept(torch: Any, returned: Any) -> Any:
 
     What it is instead, in words, where there is no real one.
     """
-    tensor = _first_tensor(torch, returned)
+    tensor = first_tensor(torch, returned)
     if tensor is None or tensor.is_complex():
         return type(returned).__name__ if tensor is None else str(tensor.dtype)
     single = tensor.is_floating_point() and tensor.dtype != torch.float64
     return tensor.detach().to("cpu", torch.float32 if single else torch.float64, copy=True)
 
 
-def _first_tensor(torch: Any, returned: Any) -> Any:
+def first_tensor(torch: Any, returned: Any) -> Any:
     """Depth first; None where there is none, or where trials are packed away."""
     if isinstance(returned, torch.Tensor):
         return returned
@@ -214,4 +214,4 @@ def _first_tensor(torch: Any, returned: Any) -> Any:
     packed = isinstance(returned, torch.nn.utils.rnn.PackedSequence)
     if packed or not isinstance(returned, list | tuple):
         return None
-    return next((t for t in (_first_tensor(torch, r) for r in returned) if t is not None), None)
+    return next((t for t in (first_tensor(torch, r) for r in returned) if t is not None), None)

@@ -1,7 +1,6 @@
 """Units and latents as arrays over trials: what the metrics of generalisation are given."""
 
 from collections.abc import Callable, Mapping
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,6 @@ def each(one: Callable, z: Any, latents: Any) -> xr.Dataset:
         raise ValueError("the mapping of activities is empty; give at least one")
     found = [one(*_read(values, latents, name)) for name, values in z.items()]
     return xr.concat(found, xr.Variable("activity", [str(name) for name in z]), join="exact")
-
-
-def whole_number(name: str, number: Any, least: int = 0) -> int:
-    """A whole number from `least` on, or one sentence that says which argument is none."""
-    if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
-        raise ValueError(f"{name} is {number!r}; give a whole number from {least} on")
-    return int(number)
 
 
 def trials_first(x: Any) -> Any:

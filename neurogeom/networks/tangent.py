@@ -23,7 +23,7 @@ import numpy as np
 
 from ..learn import lazy_torch
 from .hidden import rates_of
-from .hooks import Feed, _first_tensor
+from .hooks import Feed, first_tensor
 from .layers import time_first
 
 __all__ = ["empirical_ntk", "kernel_distance"]
@@ -203,7 +203,7 @@ class _Jacobian:
         """The outputs of one trial, summed over nets."""
         given = tuple(x.unsqueeze(axis) for x, axis in zip(trial, self.feed.axes, strict=True))
         found = self.torch.func.functional_call(self.module, parameters, given)
-        found = _first_tensor(self.torch, found)
+        found = first_tensor(self.torch, found)
         wanted = (1,) if self.nets is None else (self.nets, 1)
         if found is None or tuple(found.shape[: len(wanted)]) != wanted:
             raise ValueError(

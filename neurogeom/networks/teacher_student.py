@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from .first_weights import alpha_from_delta
+from ..formulas.imbalance import scale_of_delta
+from ..options import number
 
 __all__ = ["teacher_student"]
 
@@ -70,7 +71,7 @@ def teacher_student(
     Raises
     ------
     ValueError
-        A size, scale, rate or step that cannot be, or more threads than numba has.
+        A size, scale, rate or step that cannot be.
 
     Examples
     --------
@@ -79,8 +80,7 @@ def teacher_student(
     >>> bool(lag[0] < 0.1 < lag[1])
     True
     """
-    from numba import config, get_num_threads, set_num_threads
-
+    from ..engine.parallel import over
     from ..kernels.two_layer_relu import sweep
 
     seeds = list(range(seeds)) if np.ndim(seeds) == 0 else [int(s) for s in seeds]
@@ -91,21 +91,21 @@ def teacher_student(
             f"sizes {sizes}, seeds {seeds}, steps {at}, rate {rate}: give sizes of 1 or more with "
             "an even n_hidden, seeds and steps from 0, and a rate above 0"
         )
-    if not 1 <= n_jobs <= config.NUMBA_NUM_THREADS:
-        raise ValueError(f"n_jobs={n_jobs}: numba has {config.NUMBA_NUM_THREADS} threads here")
+    for t in taus:
+        number(above=0, tau=t)
+    for d in deltas:
+        number(delta=d)
     drawn = [_drawn(s, n_inputs, n_train, n_test, n_hidden, n_teacher) for s in seeds]
     arrays = [np.stack(own) for own in zip(*drawn, strict=True)]
     grid = [(t, d, s) for t in taus for d in deltas for s in range(len(seeds))]
     tau, delta, seed = (np.array(own) for own in zip(*grid, strict=True))
-    alpha = np.array([alpha_from_delta(t, d) for t, d in zip(tau, delta, strict=True)])
-    before = get_num_threads()
-    set_num_threads(n_jobs)
-    try:
-        found = sweep(
-            *arrays, seed.astype(np.int64), tau / alpha, tau * alpha, rate / tau**2, np.array(at)
-        )
-    finally:
-        set_num_threads(before)
+    alpha = scale_of_delta(tau, delta)
+    runs = seed.astype(np.int64), tau / alpha, tau * alpha, rate / tau**2
+
+    def some(which):
+        return (sweep(*arrays, *(own[which] for own in runs), np.array(at)),)
+
+    (found,) = over(some, len(seed), n_jobs=n_jobs, chunk=1)
     shape = len(taus), len(deltas), len(seeds), len(at), len(NAMES)
     found = found.reshape(shape)
     dims = ("tau", "delta", "seed", "step")

@@ -20,7 +20,7 @@ _HOME = {
     "conserved": "linear_networks",
     "deep_abstraction": "meanfield_extensions",
     "deep_implicit_bias": "implicit_bias",
-    "delta_of_scale": "imbalance",
+    "delta_of_scale": "richness",
     "frame": "trilateration",
     "hyperbolic_entropy": "linear_networks",
     "implicit_bias": "implicit_bias",
@@ -38,7 +38,7 @@ _HOME = {
     "preconditioner": "linear_networks",
     "recurrent_abstraction": "meanfield_extensions",
     "recurrent_energy": "meanfield_extensions",
-    "scale_of_delta": "imbalance",
+    "scale_of_delta": "richness",
     "trilaterate": "trilateration",
     "whitened_abstraction": "meanfield_closed",
 }

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..formulas.activations import activation
+from ..options import hint
+
 __all__ = ["Activation", "named"]
 
 
@@ -82,38 +85,37 @@ def named(name: str | Activation) -> Activation:
     """
     if isinstance(name, Activation):
         return name
-    from scipy import special
+    if name not in _SLOPES:
+        raise ValueError(f"activation {name!r} is unknown; {hint(name, _SLOPES)}")
+    slope, *slopes = _SLOPES[name]
+    value = _VALUES.get(name) or activation("leaky" if name == "leaky_relu" else name)
+    return Activation(name, value, slope, *slopes)
 
-    known = {
-        "relu": (lambda h: np.maximum(h, 0), lambda h: (h > 0) * 1.0, (1.0, 0.0)),
-        "leaky_relu": (
-            lambda h: np.maximum(h, 0.01 * h),
-            lambda h: np.where(h > 0, 1.0, 0.01),
-            (1.0, 0.01),
-        ),
-        "linear": (lambda h: h * 1.0, np.ones_like, (1.0, 1.0)),
-        "tanh": (np.tanh, lambda h: 1 - np.tanh(h) ** 2),
-        "erf": (special.erf, lambda h: 2 / np.sqrt(np.pi) * np.exp(-(h**2))),
-        "hardtanh": (lambda h: np.clip(h, -1, 1), lambda h: (np.abs(h) < 1) * 1.0),
-        "clipped_relu": (lambda h: np.clip(h, 0, 1), lambda h: ((h > 0) & (h < 1)) * 1.0),
-        "tanh_relu": (
-            lambda h: np.tanh(np.maximum(h, 0)),
-            lambda h: (h > 0) * (1 - np.tanh(h) ** 2),
-        ),
-        "sqrt_relu": (
-            lambda h: np.sqrt(1 + 2 * np.maximum(h, 0)) - 1,
-            lambda h: (h > 0) / np.sqrt(1 + 2 * np.maximum(h, 0)),
-        ),
-        "sigmoid": (special.expit, lambda h: special.expit(h) * special.expit(-h)),
-        "softplus": (lambda h: np.logaddexp(h, 0), special.expit),
-    }
-    if name in known:
-        return Activation(name, *known[name])
-    from difflib import get_close_matches
 
-    near = get_close_matches(str(name), known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-    raise ValueError(f"activation {name!r} is unknown; {hint}")
+def _logistic(h):
+    from scipy.special import expit
+
+    return expit(h)
+
+
+# name: slope, and slopes of the two rays
+_SLOPES = {
+    "relu": (lambda h: (h > 0) * 1.0, (1.0, 0.0)),
+    "leaky_relu": (lambda h: np.where(h > 0, 1.0, 0.01), (1.0, 0.01)),
+    "linear": (np.ones_like, (1.0, 1.0)),
+    "tanh": (lambda h: 1 - np.tanh(h) ** 2,),
+    "erf": (lambda h: 2 / np.sqrt(np.pi) * np.exp(-(h**2)),),
+    "hardtanh": (lambda h: (np.abs(h) < 1) * 1.0,),
+    "clipped_relu": (lambda h: ((h > 0) & (h < 1)) * 1.0,),
+    "tanh_relu": (lambda h: (h > 0) * (1 - np.tanh(h) ** 2),),
+    "sqrt_relu": (lambda h: (h > 0) / np.sqrt(1 + 2 * np.maximum(h, 0)),),
+    "sigmoid": (lambda h: _logistic(h) * _logistic(-h),),
+    "softplus": (_logistic,),
+}
+_VALUES = {  # those that networks have not
+    "tanh_relu": lambda h: np.tanh(np.maximum(h, 0)),
+    "sqrt_relu": lambda h: np.sqrt(1 + 2 * np.maximum(h, 0)) - 1,
+}
 
 
 def _concave(t, q):

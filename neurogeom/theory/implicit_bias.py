@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .imbalance import halves
+from ..formulas.imbalance import halves
 from .richness import SingleNeuron, velocity
 
 __all__ = ["ImplicitBias", "deep_implicit_bias", "implicit_bias"]

@@ -15,7 +15,7 @@ wide one (hidden >= max) is lazy for both; delta near 0 is rich.
 
 import numpy as np
 
-from .imbalance import halves
+from ..formulas.imbalance import halves
 from .richness import SingleNeuron
 
 __all__ = ["conserved", "hyperbolic_entropy", "isotropic_grams", "mode_dynamics", "preconditioner"]

@@ -6,8 +6,6 @@ are any square root of it.
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import xarray as xr
 
@@ -123,9 +121,4 @@ def _separable(means):
     n = len(means)
     if n > MOST_CONDITIONS or n % 2 or n < 4:
         return np.nan
-    sides = -np.ones((0, n))
-    for with_first in combinations(range(1, n), n // 2 - 1):
-        side = -np.ones(n)
-        side[[0, *with_first]] = 1
-        sides = np.vstack([sides, side])
-    return float(colourings.separable(means, sides).mean())
+    return float(colourings.separable(means, colourings.balanced(n)).mean())

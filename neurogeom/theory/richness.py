@@ -27,9 +27,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .imbalance import halves
+from ..formulas.imbalance import delta_of_scale, halves, scale_of_delta
 
-__all__ = ["SingleNeuron"]
+__all__ = ["SingleNeuron", "delta_of_scale", "scale_of_delta"]
 
 
 class _Branches(NamedTuple):
