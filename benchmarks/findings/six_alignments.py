@@ -26,7 +26,9 @@ brings more, the smallest step from 0 over 1e-4 and 1e-3 to 5e-3.
 Written before the first full run, after pilots of two nets on seeds 1000 and 1001. Seen there:
 gains of 0.3 (perceptron), 0.26 (convolutional, tanh), 0.17 (transformer), 0.23 (views); relu
 convolutions at 6000 steps of batch 32 gained 0.06 to 0.08; decay elsewhere took the perceptron
-almost as far. Numbers of steps and rates were chosen there.
+almost as far. Numbers of steps and rates were chosen there. Where five networks left it undecided
+("self_supervised", "own_connected", "own_self_supervised") 20 were asked, those included: a second
+look that is not corrected for.
 """
 
 import sys
@@ -165,6 +167,7 @@ WORLDS = {
                              bias=False, n_test=60 * 64, part=64),
     "convolutional relu": _images("relu"),
 }  # fmt: skip
+SEEDS = {"self_supervised": 20, "own_connected": 20, "own_self_supervised": 20}  # others 5
 OWN = ("connected", "convolutional", "self-supervised")
 DECAY, DECAYS = 0.005, (0, 0.0001, 0.001, 0.005)
 SETTINGS = {
@@ -200,20 +203,22 @@ def rise(t, stage=""):
 
 
 def _brought(kind, claim):
-    rule = Rule("gain above untrained and no decay, less of six and excess", LEAST)
+    name = kind.replace("-", "_").replace(" ", "_")
+    asked = "gain above untrained and no decay, less of six and excess"
+    rule = Rule(asked, LEAST, SEEDS.get(name, 5))
     controls = {
         "first weights, shrunk": partial(gain, kind=kind, stage="shrunk "),
         "another network without decay": partial(gain, kind=kind, of="0", another=1),
     }
     if kind != "self-supervised":
         controls["targets of other trials"] = partial(gain, kind=kind, of="unpaired")
-    name = kind.replace("-", "_").replace(" ", "_")
     return Finding(name, claim, PAPER, rule, partial(gain, kind=kind), controls)
 
 
 def _own(kind):
-    rule = Rule("gain above decay of the other layers, less of six and excess", LEAST)
     name, claim = f"own_{kind.replace('-', '_')}", f"it is the layer's own decay, {kind}"
+    asked = "gain above decay of the other layers, less of six and excess"
+    rule = Rule(asked, LEAST, SEEDS.get(name, 5))
     control = partial(own, kind=kind, of="elsewhere", another=1)
     return Finding(name, claim, "this package", rule, partial(own, kind=kind),
                    {"another network, decay elsewhere": control})  # fmt: skip
