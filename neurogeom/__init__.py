@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.measures.subspaces import subspaces
     from neurogeom.measures.target_alignment import target_alignment
     from neurogeom.networks.record import record
+    from neurogeom.predict import predict
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
     from neurogeom.recordings.write import write_nwb
@@ -77,6 +78,7 @@ _HOME = {
     "match_to": "engine.matching",
     "neighbours": "report.neighbours",
     "parallelism": "measures.parallelism",
+    "predict": "predict",
     "read_nwb": "recordings.nwb",
     "record": "networks.record",
     "save": "storage",
@@ -124,6 +126,7 @@ __all__ = [
     "neighbours",
     "networks",
     "parallelism",
+    "predict",
     "read_nwb",
     "record",
     "save",
