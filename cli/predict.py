@@ -36,7 +36,7 @@ OF_RECORDINGS += ("n_null",)
 @click.option("--readout-decay", type=click.FloatRange(0, min_open=True), help="[default: 0.1]")
 @click.option("--no-bias", is_flag=True, help="Units without a bias: often no unique minimum.")
 @click.option("--decoding", type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
-              help="Of a task: mean decoding that the noise is put at.  [default: no noise]")  # fmt: skip
+              help="Of a task: mean decoding to put the noise at.  [default: none]")  # fmt: skip
 @click.option("--measures", type=Names(), help=f"Of {','.join(MEASURES)}.  [default: all]")
 @click.option("--readout", type=click.Choice(READOUTS), help="Linear readout.  [default: svm]")
 @click.option("--min-trials", type=click.IntRange(2), help="Trials a neuron needs a condition.")

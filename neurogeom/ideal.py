@@ -119,7 +119,7 @@ class Ideal:
         matched = self
         if len(coded) < len(goal):
             matched = self._noted(
-                f"codes {', '.join(coded)} alone: its noise is put at their decoding"
+                f"codes {', '.join(coded)} alone: its noise is put at that decoding"
             )
         if missing(FAINT) <= 0:
             reached = wanted + missing(FAINT)
