@@ -126,7 +126,7 @@ def of_recording(sessions, variables, contrasts, inputs, targets, empty) -> Aske
         x = np.eye(design.n_conditions)
     else:
         names = _names("inputs", inputs)
-        x = np.hstack([_one_hot(_codes(design, "inputs", name)) for name in names])
+        x = np.hstack([_one_hot(_codes(design, "inputs", *_parts(design, n))) for n in names])
     return Asked(x, y, np.arange(design.n_conditions), design).sorted()
 
 
@@ -176,9 +176,15 @@ def _names(name, given):
     return given
 
 
-def _codes(design, name, column):
-    """Levels of a column, or of a product a:b of columns, as int (condition,)."""
-    parts = [column] if column in design.labels else [p.strip() for p in column.split(":")]
+def _parts(design, name):
+    """The columns of a product a:b, each combination of whose levels is an input."""
+    parts = [p.strip() for p in name.split(":")]
+    whole = name in design.labels and not all(p in design.labels for p in parts)
+    return [name] if whole else parts
+
+
+def _codes(design, name, *parts):
+    """Combinations of the levels of columns as int (condition,)."""
     for part in parts:
         if part not in design.labels:
             raise KeyError(

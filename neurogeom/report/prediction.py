@@ -30,7 +30,7 @@ def prediction(tree) -> str:
         raise ValueError("this is no result of predict; give the tree that it returned")
     systems = list(tree.attrs["systems"])
     blocks = [
-        block(_SHORT.get(name, name), ds, [s for s in systems if s in ds["system"].values])
+        block(_SHORT.get(name, name), _predicted(ds), systems)
         for name, ds in measures_of(tree).items()
         if name != "similarity"
     ]
@@ -38,6 +38,11 @@ def prediction(tree) -> str:
         ds = tree["similarity"].to_dataset()
         blocks.append(block("similarity with the recording", ds, list(ds["system"].values)))
     return "\n\n".join([_head(tree), *blocks, _foot(tree)]) + "\n"
+
+
+def _predicted(ds):
+    """Of a measure of several quantities, those that are predicted."""
+    return ds.sel(quantity=["participation_ratio"]) if "quantity" in ds.dims else ds
 
 
 def _head(tree):
