@@ -145,6 +145,19 @@ def _predicted(tree, design):
     return {k: kernel[v].values[np.ix_(order, order)] for k, v in names.items() if v in kernel}
 
 
+def values_of(brain, design):
+    """Of every condition the values that its trials have, one of those that a level merges.
+
+    Returns {variable: (condition,)}.
+    """
+    found = {name: [None] * design.n_conditions for name in design.names}
+    for x, of in zip(brain, design.of_trial, strict=True):
+        for c, i in zip(*np.unique(of, return_index=True), strict=True):
+            for name in design.names if c >= 0 else ():
+                found[name][c] = x.coords[name].values[i].item()
+    return {name: np.array(values) for name, values in found.items()}
+
+
 def same_conditions(design, x, name, variables, contrasts, empty):
     """Refuse a network whose conditions are others, naming one and the side that has it."""
     try:

@@ -17,6 +17,7 @@ from .comparable import (
     same_conditions,
     subset,
     systems_of,
+    values_of,
     windowed,
 )
 from .design import conditions, variable_names
@@ -184,7 +185,8 @@ def compare(
         groups[measure] = beside(own, each, {i.name: expected_of(i, measure, own) for i in ideals})
     if len(scores):
         draws = {name: [n.draws[0] for n in each] for name, each in nets.items()}
-        draws |= {i.name: [i.activity(seed)] for i in ideals if not i.silent}
+        columns = values_of(brain, design)
+        draws |= {i.name: [i.activity(columns, seed=seed)] for i in ideals if not i.silent}
         groups["similarity"] = similar(brain, draws, variables, design, scores, n_null, ask)
     groups["matching"] = _matching(nets, size, goal)
     if ideals:

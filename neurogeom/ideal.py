@@ -104,12 +104,12 @@ class Ideal:
         goal : {variable: accuracy}, None for no noise to speak of
         """
         if self.silent:
-            return self._noted("is silent: its stimuli all look the same")
+            return self._noted("silent, all stimuli look the same")
         if goal is None:
             return self._at(FAINT)
         coded = [t.name for t in self.design.targets() if self._codes(t)]
         if not coded:
-            return self._noted("codes none of the variables, so that no noise can be matched")
+            return self._noted("none of the variables is coded, so that no noise can be matched")
         wanted = float(np.mean([goal[name] for name in coded]))
 
         def missing(log_sd):
@@ -119,17 +119,17 @@ class Ideal:
         matched = self
         if len(coded) < len(goal):
             matched = self._noted(
-                f"codes {', '.join(coded)} alone: its noise is put at that decoding"
+                f"only {', '.join(coded)} coded; the noise is put at that decoding"
             )
         if missing(FAINT) <= 0:
             reached = wanted + missing(FAINT)
             return matched._at(FAINT)._noted(
-                f"has a mean decoding of {reached:.3f} without noise, the recording {wanted:.3f}; "
+                f"mean decoding is {reached:.3f} without noise, the recording's {wanted:.3f}; "
                 "it could not be matched"
             )
         if missing(LOUD) >= 0:
             return matched._noted(
-                f"stands beside a decoding of {wanted:.3f}, hardly above chance: no noise is such"
+                f"a decoding of {wanted:.3f} is hardly above chance: no noise can be matched"
             )
         from scipy.optimize import brentq
 
@@ -137,7 +137,7 @@ class Ideal:
 
     def unmatched(self):
         """The same where no noise is to be matched: readouts are not known."""
-        return self._noted("has no noise where none is matched: its readouts are not known")
+        return self._noted("no noise is matched, so that readouts are not known")
 
     def endless(self):
         """The same with endless trials."""
@@ -203,8 +203,10 @@ class Ideal:
 
     # --- what they are made of ------------------------------------------------------------------
 
-    def activity(self, seed=0, n_trials=None):
+    def activity(self, columns=None, *, n_trials=None, seed=0):
         """Trials of a population with this kernel, without noise or with that which was matched.
+
+        columns : {variable: (condition,)}, their values; by default the labels of the levels
 
         A random rotation spreads the means over the neurons of the recording, or over 512 without
         noise. Without noise every condition has 8 trials.
@@ -216,14 +218,15 @@ class Ideal:
         values = self.means[rows] @ turn.T[: self.means.shape[1]]
         if n_trials is not None:
             values = values + self.noise_sd * rng.standard_normal(values.shape)
-        columns = {k: np.asarray(v)[self.of[rows]] for k, v in self.design.labels.items()}
-        return from_arrays(values, trial=columns, session=self.name)
+        columns = self.design.labels if columns is None else columns
+        trial = {k: np.asarray(v)[self.of[rows]] for k, v in columns.items()}
+        return from_arrays(values, trial=trial, session=self.name)
 
     def _at(self, log_sd):
         return replace(self, noise_sd=10**log_sd * self.spread)
 
     def _noted(self, text):
-        return replace(self, notes=(*self.notes, f"{self.name} {text}"))
+        return replace(self, notes=(*self.notes, f"{self.name}: {text}"))
 
     def _codes(self, target):
         """Whether the centroids of two levels differ, so that a linear readout tells them apart."""

@@ -8,7 +8,7 @@ import xarray as xr
 from . import activity as container
 from ._version import __version__
 from .asked import is_recording, of_arrays, of_recording, of_task
-from .comparable import ANOTHER, RECORDING, THEORY, interval, windowed
+from .comparable import ANOTHER, RECORDING, THEORY, interval, values_of, windowed
 from .compare import SCORES, beside, similar
 from .engine.nulls import standardised
 from .engine.resampling import fold_means
@@ -179,7 +179,8 @@ def predict(
         parts = {k: v for k, v in ask.items() if k in SETTING}
         groups["kernel"]["measured"] = _measured(brain, variables, parts, seed)
         if len(scores):
-            shown = {i.name: [i.activity(seed)] for i in ideals if not i.silent}
+            columns = values_of(brain, asked.design)
+            shown = {i.name: [i.activity(columns, seed=seed)] for i in ideals if not i.silent}
             groups["similarity"] = similar(
                 brain, shown, variables, asked.design, scores, n_null, ask
             )

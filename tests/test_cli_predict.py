@@ -45,7 +45,7 @@ def test_a_recording_is_printed_written_and_drawn(invoke, brain, tmp_path):
     value = float(tree["ccgp"].estimate.sel(system="theory", variable="a"))
     assert f"{value:.3f}" in shown
     for words in ("24 neurons of 1 session", "4 conditions; relu units", "(certified)",
-                  "no other minimum found", "recording", "inputs", "note: theory codes a alone",
+                  "no other minimum found", "recording", "inputs", "note: theory: only a coded",
                   "theory: expected in closed form at 24 neurons"):  # fmt: skip
         assert words in shown
     assert out["png"].read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -6,10 +6,10 @@ import xarray as xr
 
 import neurogeom as ng
 from neurogeom.design import conditions
-from neurogeom.ideal import MEASURES, Ideal, Size, expected_of, size_of_recording
+from neurogeom.ideal import Ideal, Size, expected_of, size_of_recording
 from neurogeom.networks import make_task
 from neurogeom.report.prediction import prediction
-from neurogeom.theory import AbstractionProblem, column_generation, whitened_abstraction
+from neurogeom.theory import AbstractionProblem, whitened_abstraction
 
 NAMES = ["a", "b", "c"]
 QUICK = {"readout": "nearest_mean", "n_resamples": 4, "n_null": 99, "scores": ()}
@@ -185,6 +185,20 @@ def test_the_order_of_trials_neurons_and_variables_changes_nothing(cube):
     )
 
 
+def test_levels_that_are_merged_stand_beside_a_theory_too():
+    x = recorded(n_variables=2, seed=4)
+    rng = np.random.default_rng(0)
+    coherence = np.where(x.a.values == 1, rng.choice([8.0, 9.0], x.sizes["trial"]), 2.5)
+    x = x.assign_coords(coherence=("trial", coherence))
+    variables = {"coherence": {"low": [2.5], "high": (8.0, None)}, "b": None}
+    options = {**FEW, "measures": ["decoding"], "scores": ["rsa"]}
+    tree = ng.predict(x, variables, targets=["coherence", "b"], **options)
+    again = ng.predict(x, ["a", "b"], targets=["a", "b"], **options)
+    assert np.isfinite(tree["similarity"].estimate).all()
+    mine, theirs = (t["decoding"].estimate.sel(system="theory") for t in (tree, again))
+    np.testing.assert_allclose(mine, theirs, atol=0.05)
+
+
 def test_what_no_target_asks_for_is_not_coded_and_the_noise_goes_by_what_is(cube):
     tree = ng.predict(cube, NAMES, targets=["a"], **FEW)
     theory, measured = (tree["decoding"].estimate.sel(system=s) for s in ("theory", "recording"))
@@ -193,7 +207,7 @@ def test_what_no_target_asks_for_is_not_coded_and_the_noise_goes_by_what_is(cube
         float(measured.sel(variable="a")), abs=1e-4
     )
     assert np.isnan(tree["parallelism"].estimate.sel(system="theory", variable="b"))
-    assert "theory codes a alone" in tree.attrs["notes"][0]
+    assert "theory: only a coded" in tree.attrs["notes"][0]
 
 
 def test_columns_of_inputs_are_channels_and_products_conjunctions(cube):
@@ -242,7 +256,7 @@ def test_a_silent_network_predicts_nothing_and_says_so():
     tree = ng.predict((None, SQUARE), weight_decay=3.0, readout_decay=3.0)
     for measure in ("decoding", "ccgp", "shattering", "parallelism", "dimensionality"):
         assert np.isnan(tree[measure].estimate.sel(system="theory")).all()
-    assert "theory is silent" in " ".join(tree.attrs["notes"])
+    assert "theory: silent" in " ".join(tree.attrs["notes"])
 
 
 def test_a_task_is_what_it_shows_and_asks_for_without_its_noise():
@@ -317,75 +331,3 @@ def test_a_prediction_is_saved_tidy_and_drawn(predicted, tmp_path):
     figure = ng.side_by_side(predicted)
     figure.savefig(tmp_path / "p.png")
     assert prediction(again) == prediction(predicted)
-
-
-# --- the theory's bar in compare ------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def beside(cube):
-    """The cube, a network that is a simplex, and the theory of all three variables."""
-    y = 2.0 * conditions([cube], NAMES).table - 1
-    solution = column_generation(AbstractionProblem(np.eye(8), y @ y.T))
-    net = recorded("simplex", 6.0, seed=5).assign_coords(session="net")
-    options = {**QUICK, "controls": (), "n_draws": 1, "scores": ["cka"], "target": "none"}
-    options["measures"] = [*MEASURES, "target_alignment"]
-    return solution, ng.compare(cube, net, NAMES, theory=solution, **options)
-
-
-def test_theory_stands_beside_recording_and_networks(beside, predicted):
-    _, tree = beside
-    assert tree.attrs["systems"] == ["recording", "network", "theory"]
-    for measure in ("decoding", "ccgp", "shattering", "parallelism"):
-        mine, theirs = (t[measure].estimate.sel(system="theory") for t in (tree, predicted))
-        np.testing.assert_allclose(mine, theirs, atol=1e-4)
-        assert np.isnan(tree[measure].interval.sel(system="theory")).all()
-        assert int(tree[measure].n_nets.sel(system="theory")) == 0
-    assert float(tree["similarity"].estimate.sel(system="theory", quantity="cka")) > 0.9
-    assert np.isnan(tree["target_alignment"].estimate.sel(system="theory")).all()
-    assert "theory: target_alignment has no closed form" in tree.attrs["notes"]
-    ratio = tree["dimensionality"].estimate.sel(system="theory")
-    assert float(ratio.sel(quantity="participation_ratio")) == pytest.approx(3, abs=0.01)
-    assert np.isnan(ratio.sel(quantity="rank"))
-
-
-def test_a_theory_is_taken_in_every_form_that_says_the_same(cube, beside, predicted):
-    solution, tree = beside
-    y = 2.0 * conditions([cube], NAMES).table - 1
-    value, axis = np.linalg.eigh(solution.kernel)
-    means = axis * np.sqrt(np.maximum(value, 0))
-    net = recorded("simplex", 6.0, seed=5, n_trials=20).assign_coords(session="net")
-    options = {**SHORT, "controls": (), "n_draws": 1, "measures": ["decoding", "ccgp"]}
-    for theory in (AbstractionProblem(np.eye(8), y @ y.T), means, predicted):
-        found = ng.compare(cube, net, NAMES, theory=theory, **options)
-        for measure in options["measures"]:
-            xr.testing.assert_allclose(
-                found[measure].estimate.sel(system="theory"),
-                tree[measure].estimate.sel(system="theory"), atol=1e-4,
-            )  # fmt: skip
-
-
-def test_conditions_of_a_prediction_are_found_by_their_labels(cube):
-    """Only a and b are wanted, so that an order that is not undone would show."""
-    options = {**SHORT, "measures": ["decoding", "parallelism"]}
-    tree = ng.predict(cube, ["c", "b", "a"], targets=["a", "b"], n_starts=40, **options)
-    net = recorded("simplex", 6.0, seed=5).assign_coords(session="net")
-    found = ng.compare(cube, net, NAMES, theory=tree, controls=(), n_draws=1, **options)
-    decoding = found["decoding"].estimate.sel(system="theory")
-    assert float(decoding.sel(variable="c")) == pytest.approx(0.5, abs=1e-3)
-    assert float(decoding.sel(variable="a")) > 0.7
-
-
-def test_a_theory_of_other_conditions_is_refused_and_without_noise_not_guessed(cube, predicted):
-    net = recorded("simplex", 6.0, seed=5).assign_coords(session="net")
-    options = {**SHORT, "controls": (), "n_draws": 1, "measures": ["decoding", "parallelism"]}
-    with pytest.raises(ValueError, match="the theory has 4 conditions and the recording 8"):
-        ng.compare(cube, net, NAMES, theory=np.eye(4), **options)
-    with pytest.raises(ValueError, match="differ in the condition"):
-        ng.compare(cube, net, ["a", "b"], theory=predicted, **options)
-    with pytest.raises(ValueError, match="'theory' is a system of its own"):
-        ng.compare(cube, {"theory": net}, NAMES, **options)
-    tree = ng.compare(cube, net, NAMES, theory=predicted, match=("neurons",), **options)
-    assert np.isnan(tree["decoding"].estimate.sel(system="theory")).all()
-    np.testing.assert_allclose(tree["parallelism"].estimate.sel(system="theory"), 1, atol=1e-3)
-    assert "its readouts are not known" in " ".join(tree.attrs["notes"])

@@ -71,9 +71,7 @@ def _foot(tree):
         )
     if "theory" in tree.children:
         lines += expected(tree["theory"].to_dataset())
-    if "similarity" in tree.children:
-        reasons = dict(tree["similarity"].attrs.get("reasons") or {})
-        lines += [f"no {name} of the recording's halves: {why}" for name, why in reasons.items()]
+    lines += missing(tree)
     notes = [*tree["population"].attrs.get("notes", []), *tree.attrs.get("notes", [])]
     return "\n".join([*lines, *(f"note: {n}" for n in notes)])
 
@@ -89,3 +87,11 @@ def expected(workings):
         noise = float(own["noise_sd"])
         noise = f"private noise of {noise:.2g} sd" if np.isfinite(noise) else "no noise known"
         yield f"{name}: expected in closed form{at}, {noise}"
+
+
+def missing(tree):
+    """Why the recording's halves have no value of some similarity, a line each."""
+    if "similarity" not in tree.children:
+        return []
+    reasons = dict(tree["similarity"].attrs.get("reasons") or {})
+    return [f"no {name} of the recording's halves: {why}" for name, why in reasons.items()]

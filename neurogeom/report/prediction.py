@@ -1,6 +1,6 @@
 """A predicted geometry, beside the measured one where there is one, as a page of text."""
 
-from neurogeom.report.comparison import block, expected
+from neurogeom.report.comparison import block, expected, missing
 from neurogeom.report.table import count
 from neurogeom.report.tidy import measures_of
 
@@ -70,7 +70,7 @@ def _head(tree):
 
 
 def _foot(tree):
-    lines = list(expected(tree["matching"].to_dataset()))
+    lines = [*expected(tree["matching"].to_dataset()), *missing(tree)]
     notes = list(tree.attrs.get("notes", []))
     if "population" in tree.children:
         lines.insert(0, "in brackets: 95 % interval of the recording")
