@@ -210,6 +210,16 @@ def test_what_no_target_asks_for_is_not_coded_and_the_noise_goes_by_what_is(cube
     assert "theory: only a coded" in tree.attrs["notes"][0]
 
 
+def test_coding_vectors_as_short_as_a_solvers_error_have_no_direction():
+    design = design_of_three()
+    a = 2.0 * design.table[:, 0] - 1
+    for strength, known in ((1e-5, False), (1e-2, True)):
+        kernel = np.outer(a, a) + strength * np.eye(8)
+        found = Ideal.of_kernel("t", kernel, range(8), design, Size(), {}).parallelism()
+        assert found["a"] == pytest.approx(1, abs=0.02)
+        assert np.isfinite(found["b"]) == known
+
+
 def test_columns_of_inputs_are_channels_and_products_conjunctions(cube):
     options = {**FEW, "measures": ["decoding"]}
     tree = ng.predict(cube, NAMES, targets=["a:b"], inputs=["c", "a:b"], **options)
