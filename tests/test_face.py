@@ -10,10 +10,11 @@ import neurogeom as ng
 
 NAMES = """
 Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time additive ccgp
-compare compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
-from_pynapple implementable inspect_nwb interaction_effect interference load match_to neighbours
-networks parallelism read_nwb record save score select selectivity shattering side_by_side
-similarity simulate subspaces target_alignment theory to_dataframe write_nwb
+compare compare_groups condition_means curve decoding dimensionality dpca from_arrays
+from_dataframe from_pynapple implementable inspect_nwb interaction_effect interference load
+match_to neighbours networks over_training parallelism read_nwb record regimes save score select
+selectivity shattering side_by_side similarity simulate subspaces target_alignment theory
+to_dataframe watch write_nwb
 """.split()
 OTHERS = ("__version__", "networks", "theory")
 HEAVY = ("torch", "sklearn", "pynwb", "matplotlib", "pandas", "scipy", "numba", "xarray")

@@ -37,6 +37,8 @@ STOREYS = {
     "comparable": 8,
     "noise_match": 8,
     "compare": 8,
+    "regimes": 8,
+    "watch": 8,
     "report": 9,
     "testing": 10,
     "cli": 10,
