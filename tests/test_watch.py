@@ -240,7 +240,8 @@ def test_what_diverged_is_missing_and_counted(nets):
     found = ng.regimes(nets.task, scale=[1.0], relative=[1.0], weight_decay=[0.0, 1e3], seeds=1,
                        steps=150, batch=8, lr=0.1)  # fmt: skip
     assert found.attrs["diverged"] == 1
-    assert found.kernel_distance.sel(weight_decay=1e3).isnull().all()
+    for name in ("kernel_distance", "parameter_distance", "alignment"):
+        assert found[name].sel(weight_decay=1e3).isnull().all()
     assert found.kernel_distance.sel(weight_decay=0.0).notnull().all()
 
 
