@@ -116,9 +116,7 @@ def regimes(
         end = _last(watch(trained, parts=parts, **(watching or {})))
         lost = trained.history.stopped.str.contains("not finite")
         diverged += int(lost.sum())
-        rows[values] = end.map(
-            lambda v, lost=lost: v.where(~lost, "" if v.dtype.kind == "U" else np.nan)
-        )
+        rows[values] = end.map(_without, args=(lost,))
         if progress is not None:
             progress(own)
     found = _grid(rows, axes)
