@@ -43,12 +43,15 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
     from neurogeom.recordings.write import write_nwb
+    from neurogeom.regimes import regimes
     from neurogeom.report.neighbours import neighbours
+    from neurogeom.report.over_training import over_training
     from neurogeom.report.side_by_side import side_by_side
     from neurogeom.report.tidy import to_dataframe
     from neurogeom.score import score
     from neurogeom.simulate import simulate
     from neurogeom.storage import load, save
+    from neurogeom.watch import watch
 
 _HOME = {
     "Estimator": "engine.readouts",
@@ -77,10 +80,12 @@ _HOME = {
     "load": "storage",
     "match_to": "engine.matching",
     "neighbours": "report.neighbours",
+    "over_training": "report.over_training",
     "parallelism": "measures.parallelism",
     "predict": "predict",
     "read_nwb": "recordings.nwb",
     "record": "networks.record",
+    "regimes": "regimes",
     "save": "storage",
     "score": "score",
     "select": "activity",
@@ -92,6 +97,7 @@ _HOME = {
     "subspaces": "measures.subspaces",
     "target_alignment": "measures.target_alignment",
     "to_dataframe": "report.tidy",
+    "watch": "watch",
     "write_nwb": "recordings.write",
 }
 _PACKAGES = ("networks", "theory")
@@ -125,10 +131,12 @@ __all__ = [
     "match_to",
     "neighbours",
     "networks",
+    "over_training",
     "parallelism",
     "predict",
     "read_nwb",
     "record",
+    "regimes",
     "save",
     "score",
     "select",
@@ -141,6 +149,7 @@ __all__ = [
     "target_alignment",
     "theory",
     "to_dataframe",
+    "watch",
     "write_nwb",
 ]
 

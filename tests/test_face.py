@@ -9,11 +9,12 @@ import pytest
 import neurogeom as ng
 
 NAMES = """
-Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time additive ccgp
-compare compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
+Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time additive ccgp compare
+compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
 from_pynapple implementable inspect_nwb interaction_effect interference load match_to neighbours
-networks parallelism predict read_nwb record save score select selectivity shattering side_by_side
-similarity simulate subspaces target_alignment theory to_dataframe write_nwb
+networks over_training parallelism predict read_nwb record regimes save score select selectivity
+shattering side_by_side similarity simulate subspaces target_alignment theory to_dataframe watch
+write_nwb
 """.split()
 OTHERS = ("__version__", "networks", "theory")
 HEAVY = ("torch", "sklearn", "pynwb", "matplotlib", "pandas", "scipy", "numba", "xarray")

@@ -40,6 +40,8 @@ STOREYS = {
     "noise_match": 8,
     "compare": 8,
     "predict": 8,
+    "regimes": 8,
+    "watch": 8,
     "report": 9,
     "testing": 10,
     "cli": 10,
