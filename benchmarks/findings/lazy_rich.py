@@ -1,8 +1,8 @@
-"""Do small networks with upstream imbalance learn fastest, and is that so of scale alone?
+"""Do small networks learn fastest where their first weights lean upstream?
 
-    python benchmarks/findings/rich.py                      # what is missing
-    python benchmarks/findings/rich.py --only modular       # conditions of one finding
-    python benchmarks/findings/rich.py --summary            # verdicts from the file
+    python benchmarks/findings/lazy_rich.py                      # what is missing
+    python benchmarks/findings/lazy_rich.py --only modular       # conditions of one finding
+    python benchmarks/findings/lazy_rich.py --summary            # verdicts from the file
 
 Kunin et al. 2024 (arXiv:2406.06158), figures 1, 6c, 6d and 10. A relu student of 50 units learns a
 relu teacher of 3 (20 inputs, 200 trials, in place of 100 and 1000; "wide" has theirs) at overall
@@ -15,7 +15,7 @@ file.
 
 Written before the first full run, after pilots on other seeds: 16 of the teacher (1000 to 1015), 2
 of it at the paper's size, 2 of the hierarchy, 4 of modular addition (steps of grokking differ from
-seed to seed by more than by alpha: 40 are asked). 100 steps are those of check R10 of this package,
+seed to seed by more than by alpha: 40 are asked), and a run of two seeds with --quick. 100 steps are those of check R10 of this package,
 whose factor of 4 between losses holds of medians. In the pilot all 12 teachers gave a factor of 2,
 and the 8 that gave 4 were those whose three readouts have both signs, as 3 in 4 have: of a teacher
 of one sign the upstream student's kernel turned less than the balanced one's. That split has
