@@ -15,12 +15,12 @@ file.
 
 Written before the first full run, after pilots on other seeds: 16 of the teacher (1000 to 1015), 2
 of it at the paper's size, 2 of the hierarchy, 4 of modular addition (steps of grokking differ from
-seed to seed by more than by alpha: 40 are asked), and a run of two seeds with --quick. 100 steps are those of check R10 of this package,
-whose factor of 4 between losses holds of medians. In the pilot all 12 teachers gave a factor of 2,
-and the 8 that gave 4 were those whose three readouts have both signs, as 3 in 4 have: of a teacher
-of one sign the upstream student's kernel turned less than the balanced one's. That split has
-findings of its own; it shows in the loss of a student that says 0, which is about 0.06 for both
-signs and 0.12 for one.
+seed to seed by more than by alpha: 40 are asked), and a run of two seeds with --quick. 100 steps
+are those of check R10 of this package, whose factor of 4 between losses holds of medians. In the
+pilot all 12 teachers gave a factor of 2, and the 8 that gave 4 were those whose three readouts have
+both signs, as 3 in 4 have: of a teacher of one sign the upstream student's kernel turned less than
+the balanced one's. That split has findings of its own; it shows in the loss of a student that says
+0, which is about 0.06 for both signs and 0.12 for one.
 """
 
 import sys
