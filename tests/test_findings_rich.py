@@ -130,6 +130,23 @@ def test_what_is_not_grokked_is_censored_and_a_net_is_the_same_beside_others():
     assert rich.grokked(1.0, [1], most=150)[1] == shown[1]
 
 
+def test_nets_that_are_done_leave_and_those_that_stay_go_on_as_before():
+    first = torch.arange(1.0, 7.0).reshape(2, 3)
+
+    def trained(parameters, leave):
+        descent = torch.optim.AdamW([parameters.requires_grad_()], lr=0.1, weight_decay=1.0)
+        for step in range(6):
+            if leave and step == 3:
+                (parameters,) = rich.kept(descent, np.array([False, True]))
+            descent.zero_grad()
+            (parameters**3).sum().backward()
+            descent.step()
+        return parameters.detach()
+
+    left, whole = trained(first.clone(), True), trained(first.clone(), False)
+    assert torch.equal(left, whole[1:])
+
+
 def test_a_hierarchy_is_learnt_and_shuffled_labels_are_not(monkeypatch):
     monkeypatch.setattr(rich, "SAMPLES", {2000: 500})
     right, nothing = (

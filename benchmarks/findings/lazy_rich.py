@@ -276,35 +276,54 @@ def grokked(alpha, seeds, *, most=MOST, n_embedded=32, n_hidden=64):
         first.append([
             torch.randn(p, n_embedded, generator=stream) / alpha,
             uniform(2, n_embedded, n_hidden, n_in=2 * n_embedded),
-            uniform(1, 1, n_hidden, n_in=2 * n_embedded),
+            uniform(1, n_hidden, n_in=2 * n_embedded),
             uniform(n_hidden, p, n_in=n_hidden),
             uniform(1, p, n_in=n_hidden),
         ])  # fmt: skip
         pairs = networks.make_task("modular", modulus=p, part="shown", split_seed=seed).factors
         shown.append(np.isin(np.arange(p**2), pairs["pair"]))
     parameters = [torch.stack(own).requires_grad_() for own in zip(*first, strict=True)]
-    embedded, into, bias, out, offset = parameters
+
+    def scores(embedded, into, bias, out, offset):
+        left, right = embedded @ into[:, 0] + bias, embedded @ into[:, 1]
+        hidden = torch.relu(left[:, :, None] + right[:, None]).flatten(1, 2)
+        return torch.baddbmm(offset, hidden, out).flatten(0, 1)
+
     sums = networks.make_task("modular", modulus=p).enumerate(1).conditions["result"]
-    target, shown = torch.from_numpy(sums).repeat(len(first)), torch.from_numpy(np.stack(shown))
-    share = shown.flatten() / shown[0].sum()
+    sums, shown = torch.from_numpy(sums), torch.from_numpy(np.stack(shown))
     descent = torch.optim.AdamW(parameters, lr=3e-3, weight_decay=1.0, betas=(0.9, 0.98))
-    steps = np.full((2, len(first)), most + 1)
+    steps, going = np.full((2, len(first)), most + 1), np.arange(len(first))
     for step in range(most + 1):
-        left, right = embedded @ into[:, 0], embedded @ into[:, 1]
-        hidden = torch.relu(left[:, :, None] + right[:, None] + bias).flatten(1, 2)
-        scores = torch.baddbmm(offset, hidden, out).flatten(0, 1)
         if step % EVERY == 0:
-            correct = (scores.detach().argmax(-1) == target).reshape(shown.shape)
+            with torch.no_grad():
+                correct = scores(*parameters).argmax(-1).reshape(shown.shape) == sums
             for own, part in zip(steps, (~shown, shown), strict=True):
                 reached = ((correct & part).sum(1) >= 0.99 * part.sum(1)).numpy()
-                own[reached & (own > most)] = step
-            if (steps <= most).all():
+                own[going[reached & (own[going] > most)]] = step
+            more = (steps[:, going] > most).any(axis=0)
+            if not more.any():
                 break
+            going, shown = going[more], shown[more]
+            parameters = kept(descent, more)
         descent.zero_grad()
-        each = torch.nn.functional.cross_entropy(scores, target, reduction="none")
-        (each * share).sum().backward()
+        each = torch.nn.functional.cross_entropy(
+            scores(*parameters), sums.repeat(len(going)), reduction="none"
+        )
+        (each * shown.flatten()).sum().div(shown[0].sum()).backward()
         descent.step()
     return steps
+
+
+def kept(descent, more):
+    """The parameters without the nets that are done, in what AdamW remembers of them too."""
+    (group,) = descent.param_groups
+    before, group["params"] = group["params"], []
+    for p in before:
+        own = p.detach()[more].requires_grad_()
+        memory = descent.state.pop(p, {})
+        descent.state[own] = {k: v[more] if v.ndim else v for k, v in memory.items()}
+        group["params"].append(own)
+    return group["params"]
 
 
 def _hierarchy(seed, quick, n_samples, name, shuffled=""):
