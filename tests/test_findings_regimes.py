@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-FOLDER = Path(__file__).resolve().parent.parent / "benchmarks" / "findings"
-sys.path.insert(0, str(FOLDER))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks" / "findings"))
 
 import regimes_and_phases as script
 import verdicts
 
+FOLDER = Path(script.__file__).parent
 ROWS = verdicts.read(FOLDER / "regimes_and_phases.csv")
 
 
