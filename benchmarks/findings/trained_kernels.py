@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from verdicts import Finding, Row, Rule, main
 
-from neurogeom import learn, networks, theory
+from neurogeom import networks, theory
 from neurogeom.formulas.geometries import crossed_levels
 
 PAPER, OURS = "Wang, Johnston & Fusi", "this package"
@@ -301,41 +301,26 @@ def measure(condition, seeds, quick):
 
 def trained(setting, seeds):
     """{"untrained ", "": (activity (net, stimulus, unit) of each layer, loss (net,))}."""
-    torch = learn.lazy_torch()
-    x = torch.tensor(np.stack([setting.inputs(s) for s in seeds]))[:, :, None]
-    y = torch.tensor(setting.targets)[:, None]
-    shape = networks.MLP((setting.width,) * setting.depth, init="normal", scale=setting.start)
-    module = shape.build(x.shape[-1], y.shape[-1], seeds=seeds).double()
-    hidden = [layer.linear for layer in module.core.layers]
-    without = [module.readout.bias, *(part.bias for part in hidden if not setting.bias)]
-    for bias in without:
-        torch.nn.init.zeros_(bias.requires_grad_(False))
     weights, readout = setting.decays if setting.decayed else (0.0, 0.0)
-
-    def loss(module, _):
-        each = (module(x) - y).square().sum((1, 2, 3)) + readout * _squares(module.readout.weight)
-        for part in hidden:
-            each = each + weights * _squares(part.weight)
-            if setting.bias:
-                each = each + weights / setting.bias * _squares(part.bias)
-        return each / 2
-
-    def seen():
-        with torch.no_grad():
-            layers = [x]
-            for layer in module.core.layers:
-                layers.append(layer(layers[-1]))
-            return [r[:, :, 0].numpy() for r in layers[1:]], loss(module, None).numpy()
-
-    stages = {"untrained ": seen()}
-    with learn.one_thread():
-        learn.fit(module, lambda step: None, loss, steps=setting.steps, lr=RATE, rate="one_cycle",
-                  every=setting.steps)  # fmt: skip
-    return {**stages, "": seen()}
-
-
-def _squares(part):
-    return part.square().sum((1, 2))
+    found = networks.train_to_minimum(
+        np.stack([setting.inputs(s) for s in seeds]),
+        setting.targets,
+        hidden=(setting.width,) * setting.depth,
+        weight_decay=weights,
+        readout_decay=readout,
+        bias_power=setting.bias,
+        scale=setting.start,
+        steps=setting.steps,
+        lr=RATE,
+        seeds=seeds,
+    )
+    return {
+        stage: (
+            list(found["activity" + end].transpose("layer", ...).values),
+            found["loss" + end].values,
+        )
+        for stage, end in (("untrained ", "_before"), ("", ""))
+    }
 
 
 def statistics(setting, layers, y, kernels, another):

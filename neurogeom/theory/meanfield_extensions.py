@@ -109,8 +109,8 @@ def recurrent_abstraction(
     With a small ``readout_decay`` beside ``weight_decay`` trained networks agree with it. Where
     gain is cheap it is not the minimum: for two targets without bias, decays of 0.5 and 0.1, a
     search finds networks whose activity grows without bound, J at the edge of stability, and whose
-    loss falls to :math:`d \lambda_w / 2` = 0.5, below the 0.7183 of modular units. What is not below
-    :math:`d \lambda_w / 2` is refused (found by search for two targets, not proven).
+    loss falls to :math:`d \lambda_w / 2` = 0.5, below the 0.7183 of modular units. A solution that
+    is not below :math:`d \lambda_w / 2` is refused (found by search for two targets, not proven).
 
     Raises
     ------
