@@ -67,7 +67,7 @@ def compare(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     with progress_bar() as progress:
         tree = ng.compare(recording, network, given["variables"], progress=progress, **asked)
     tree.attrs["command"] = shlex.join(ctx.meta["neurogeom.words"])
-    _write(tree, given)
+    write_tree(tree, given)
     from neurogeom.report.comparison import comparison
 
     click.echo(comparison(tree), nl=False)
@@ -111,7 +111,8 @@ def recording_of(files: list[Path], given: dict):
     return ng.read_nwb(files if len(files) > 1 else files[0], **asked)
 
 
-def _write(tree, given: dict) -> None:
+def write_tree(tree, given: dict) -> None:
+    """What --out, --csv and --figure ask for."""
     import neurogeom as ng
 
     if given["out"] is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from neurogeom.cli.compare import check_figure, recording_of
+from neurogeom.cli.compare import check_figure, recording_of, write_tree
 from neurogeom.cli.options import Jobs, Names, Settings, Window, each_once
 from neurogeom.cli.output import claim, write_text
 from neurogeom.cli.score import READOUTS, Remembering, json_path
@@ -115,15 +115,9 @@ def _predicted(source, given: dict):
 
 
 def _write(tree, given: dict) -> None:
-    import neurogeom as ng
     from neurogeom.report.tidy import to_json
 
-    if given["out"] is not None:
-        ng.save(tree, given["out"], overwrite=given["overwrite"])
-    if given["csv"] is not None:
-        write_text(ng.to_dataframe(tree).to_csv(index=False), given["csv"])
-    if given["figure"] is not None:
-        ng.side_by_side(tree).savefig(given["figure"], dpi=150)
+    write_tree(tree, given)
     if given["json_file"] is not None:
         text = json.dumps(to_json(tree), allow_nan=False, indent=1) + "\n"
         path = json_path(given["json_file"])

@@ -13,7 +13,7 @@ from ._version import __version__
 from .comparable import subset
 from .design import variable_names
 from .measures.similarity import similarity
-from .options import hint, whole
+from .options import whole
 from .score import MEASURES, score
 
 __all__ = ["watch"]
@@ -111,7 +111,7 @@ def watch(
     """
     whole(1, n_trials=n_trials, n_rows=n_rows, n_kernel=n_kernel)
     parts = subset("parts", parts, PARTS)
-    measures = _known(measures)
+    measures = subset("measures", measures, tuple(MEASURES))
     steps = _steps(trained)
     task = trained.task
     asked = _variables(task, variables) if "geometry" in parts else []
@@ -167,14 +167,6 @@ def _steps(trained):
     if len(steps) < 2:
         raise ValueError(f"of this training only step {last} was kept; train with keep=[...]")
     return steps
-
-
-def _known(measures):
-    measures = (measures,) if isinstance(measures, str) else tuple(measures)
-    for name in measures:
-        if name not in MEASURES:
-            raise ValueError(f"measure {name!r} is unknown{hint(name, MEASURES)}")
-    return measures
 
 
 def _variables(task, variables):

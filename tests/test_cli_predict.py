@@ -6,23 +6,8 @@ import numpy as np
 import pytest
 
 import neurogeom as ng
-from neurogeom.cli.main import run
 
 TASK = ["predict", "input-target", "--set", "n_targets=2"]
-
-
-@pytest.fixture
-def invoke(capsys):
-    def called(*words):
-        status = 0
-        try:
-            run([str(word) for word in words])
-        except SystemExit as end:
-            status = end.code or 0
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    return called
 
 
 @pytest.fixture(scope="module")
