@@ -50,13 +50,11 @@ def compare(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     *first, last = files
     if not first:
         raise click.UsageError("two things are compared: name a recording and a network")
-    figure = given["figure"]
-    if figure is not None and figure.suffix.lower() not in FIGURES:
-        raise click.UsageError(f"--figure {figure} has no ending of {', '.join(FIGURES)}")
+    check_figure(given["figure"])
     outputs = [given[k] for k in ("out", "figure", "csv") if given[k] is not None]
     claim(outputs, list(files), overwrite=given["overwrite"])
     network = _activity(last)
-    recording = _recording(first, given)
+    recording = recording_of(first, given)
     names = ("contrasts", "measures", "match", "readout", "min_trials", "n_null", "n_draws")
     asked = {k: given[k] for k in (*names, "window", "seed", "n_jobs") if given[k] is not None}
     if asked.get("measures") == ["all"]:
@@ -69,7 +67,7 @@ def compare(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     with progress_bar() as progress:
         tree = ng.compare(recording, network, given["variables"], progress=progress, **asked)
     tree.attrs["command"] = shlex.join(ctx.meta["neurogeom.words"])
-    _write(tree, given)
+    write_tree(tree, given)
     from neurogeom.report.comparison import comparison
 
     click.echo(comparison(tree), nl=False)
@@ -84,7 +82,18 @@ def _activity(path: Path):
     raise ValueError(f"{path} holds a result and no activity; name what neurogeom train wrote")
 
 
-def _recording(files: list[Path], given: dict):
+def check_figure(path: Path | None) -> None:
+    """Refuse a figure of a kind that is not drawn."""
+    if path is not None and path.suffix.lower() not in FIGURES:
+        raise click.UsageError(f"--figure {path} has no ending of {', '.join(FIGURES)}")
+
+
+def recording_of(files: list[Path], given: dict):
+    """The recording in NWB files, or in one .nc file of activity that was cut out.
+
+    given : the options align, window, units, where, variables and contrasts, and of a prediction
+    inputs and targets
+    """
     import neurogeom as ng
 
     if files[0].suffix == ".nc":
@@ -97,11 +106,13 @@ def _recording(files: list[Path], given: dict):
                 )
         return _activity(files[0])
     asked = {k: given[k] for k in ("align", "window", "units", "where") if given[k] is not None}
-    asked["variables"] = columns_of(given["variables"], given["contrasts"] or [])
+    further = [n for k in ("contrasts", "inputs", "targets") for n in given.get(k) or []]
+    asked["variables"] = columns_of(given["variables"], further)
     return ng.read_nwb(files if len(files) > 1 else files[0], **asked)
 
 
-def _write(tree, given: dict) -> None:
+def write_tree(tree, given: dict) -> None:
+    """What --out, --csv and --figure ask for."""
     import neurogeom as ng
 
     if given["out"] is not None:

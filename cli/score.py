@@ -77,7 +77,7 @@ def score(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     """
     _check_usage(given)
     inputs = list(files) or [_embedded()]
-    outputs = [given["out"], given["csv"], _json_path(given["json_file"])]
+    outputs = [given["out"], given["csv"], json_path(given["json_file"])]
     claim([p for p in outputs if p is not None], inputs, overwrite=given["overwrite"])
     recording = _read(inputs, given)
     names = given["variables"] or _simulated_variables(recording)
@@ -109,7 +109,8 @@ def _embedded() -> Path:
     return Path(str(files("neurogeom.data_manifests"))) / EMBEDDED
 
 
-def _json_path(name: str | None) -> Path | None:
+def json_path(name: str | None) -> Path | None:
+    """The file of --json; None where there is none, or what is written goes to the screen."""
     return None if name in (None, "-") else Path(name)
 
 
@@ -193,7 +194,7 @@ def _write(tree, given: dict) -> None:
         write_text(ng.to_dataframe(tree).to_csv(index=False), given["csv"])
     if given["json_file"] is not None:
         text = json.dumps(to_json(tree), allow_nan=False, indent=1) + "\n"
-        path = _json_path(given["json_file"])
+        path = json_path(given["json_file"])
         click.echo(text, nl=False) if path is None else write_text(text, path)
 
 

@@ -39,15 +39,19 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from neurogeom.measures.subspaces import subspaces
     from neurogeom.measures.target_alignment import target_alignment
     from neurogeom.networks.record import record
+    from neurogeom.predict import predict
     from neurogeom.recordings.inspect import inspect_nwb
     from neurogeom.recordings.nwb import read_nwb
     from neurogeom.recordings.write import write_nwb
+    from neurogeom.regimes import regimes
     from neurogeom.report.neighbours import neighbours
+    from neurogeom.report.over_training import over_training
     from neurogeom.report.side_by_side import side_by_side
     from neurogeom.report.tidy import to_dataframe
     from neurogeom.score import score
     from neurogeom.simulate import simulate
     from neurogeom.storage import load, save
+    from neurogeom.watch import watch
 
 _HOME = {
     "Estimator": "engine.readouts",
@@ -76,9 +80,12 @@ _HOME = {
     "load": "storage",
     "match_to": "engine.matching",
     "neighbours": "report.neighbours",
+    "over_training": "report.over_training",
     "parallelism": "measures.parallelism",
+    "predict": "predict",
     "read_nwb": "recordings.nwb",
     "record": "networks.record",
+    "regimes": "regimes",
     "save": "storage",
     "score": "score",
     "select": "activity",
@@ -90,6 +97,7 @@ _HOME = {
     "subspaces": "measures.subspaces",
     "target_alignment": "measures.target_alignment",
     "to_dataframe": "report.tidy",
+    "watch": "watch",
     "write_nwb": "recordings.write",
 }
 _PACKAGES = ("networks", "theory")
@@ -123,9 +131,12 @@ __all__ = [
     "match_to",
     "neighbours",
     "networks",
+    "over_training",
     "parallelism",
+    "predict",
     "read_nwb",
     "record",
+    "regimes",
     "save",
     "score",
     "select",
@@ -138,6 +149,7 @@ __all__ = [
     "target_alignment",
     "theory",
     "to_dataframe",
+    "watch",
     "write_nwb",
 ]
 

@@ -7,10 +7,13 @@ import xarray as xr
 
 from . import activity as container
 from .design import conditions
-from .noise_match import cells_of
+from .noise_match import cells_of, read
+from .theory.meanfield import AbstractionProblem, MeanFieldSolution
+from .theory.meanfield_solvers import column_generation
 
 RECORDING, NETWORK, SHUFFLED = "recording", "network", "shuffled labels"
 HALVES = "recording, halves"
+THEORY, ANOTHER = "theory", "theory, another minimum"
 
 
 def subset(name, given, known):
@@ -41,7 +44,7 @@ def systems_of(network, window):
         for x in [network] if isinstance(network, xr.DataArray) else list(network):
             name = str(x.coords["system"].item()) if "system" in x.coords else NETWORK
             given.setdefault(name, []).append(x)
-    own = [name for name in (RECORDING, SHUFFLED, HALVES) if name in given]
+    own = [n for n in (RECORDING, SHUFFLED, HALVES, THEORY, ANOTHER) if n in given]
     if own:
         raise ValueError(f"{own[0]!r} is a system of its own; rename yours")
     if not given or not all(given.values()):
@@ -91,6 +94,68 @@ def windowed(sessions, name, window):
             x = x.assign_attrs(window=[float(t) for t in window])
         found.append(x)
     return found
+
+
+def kernels_of(theory, design):
+    """{system: kernel (condition, condition)} that a theory says, conditions as in the design."""
+    if isinstance(theory, xr.DataTree):
+        return _predicted(theory, design)
+    if isinstance(theory, AbstractionProblem):
+        theory = column_generation(theory)
+    if isinstance(theory, MeanFieldSolution):
+        found = {THEORY: theory.kernel, ANOTHER: theory.alternative}
+        found = {k: v for k, v in found.items() if v is not None}
+    else:
+        means = np.asarray(theory, dtype=float)
+        if means.ndim != 2 or not np.isfinite(means).all():
+            raise ValueError(
+                f"theory has shape {means.shape}; pass finite condition means (condition, unit), a "
+                "problem or solution of neurogeom.theory, or what predict returned"
+            )
+        found = {THEORY: means @ means.T}
+    n = len(found[THEORY])
+    if n != design.n_conditions:
+        raise ValueError(
+            f"the theory has {n} conditions and the recording {design.n_conditions}; pass one row "
+            f"a condition, in the order of condition_means: {design.name_of(0)}; ..."
+        )
+    return found
+
+
+def _predicted(tree, design):
+    """Kernels of what predict returned, in the order of the design."""
+    if "kernel" not in tree.children:
+        raise ValueError("theory is a tree without a kernel; pass what predict returned")
+    kernel = tree["kernel"].to_dataset()
+    lacking = [n for n in design.names if n not in kernel.coords]
+    if lacking:
+        raise ValueError(f"the prediction has no variable {lacking[0]!r}; predict with it")
+    columns = [[read(v) for v in kernel[name].values] for name in design.names]
+    theirs = list(zip(*columns, strict=True))
+    mine = cells_of(design)
+    if sorted(theirs) != sorted(mine):
+        only = min(set(theirs) ^ set(mine), default=mine[0])
+        cell = ", ".join(f"{v}={k}" for v, k in zip(design.names, only, strict=True))
+        raise ValueError(
+            f"prediction and recording differ in the condition ({cell}); predict with the "
+            "variables that are compared, and the same levels"
+        )
+    order = [theirs.index(cell) for cell in mine]
+    names = {THEORY: "kernel", ANOTHER: "alternative"}
+    return {k: kernel[v].values[np.ix_(order, order)] for k, v in names.items() if v in kernel}
+
+
+def values_of(brain, design):
+    """Of every condition the values that its trials have, one of those that a level merges.
+
+    Returns {variable: (condition,)}.
+    """
+    found = {name: [None] * design.n_conditions for name in design.names}
+    for x, of in zip(brain, design.of_trial, strict=True):
+        for c, i in zip(*np.unique(of, return_index=True), strict=True):
+            for name in design.names if c >= 0 else ():
+                found[name][c] = x.coords[name].values[i].item()
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def same_conditions(design, x, name, variables, contrasts, empty):

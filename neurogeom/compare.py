@@ -13,12 +13,15 @@ from .comparable import (
     RECORDING,
     SHUFFLED,
     interval,
+    kernels_of,
     same_conditions,
     subset,
     systems_of,
+    values_of,
     windowed,
 )
 from .design import conditions, variable_names
+from .ideal import Ideal, expected_of, size_of_recording, why_not, workings
 from .measures.similarity import similarity
 from .noise_match import TOLERANCE, Bench, goal_of, size_of
 from .score import MEASURES, score
@@ -44,6 +47,7 @@ def compare(
     n_null=999,
     n_draws=3,
     controls=(SHUFFLED,),
+    theory=None,
     scores=SCORES,
     seed=0,
     n_jobs=1,
@@ -90,6 +94,13 @@ def compare(
         Subsamples of units and draws of noise that a net's value is averaged over.
     controls : subset of ("shuffled labels",)
         The first system with conditions dealt out at random: everything must be at chance.
+    theory : optional
+        A geometry that was predicted: the tree of :func:`neurogeom.predict`, a problem or solution
+        of :mod:`neurogeom.theory`, or condition means (condition, unit), without noise and in the
+        order of ``condition_means(recording, variables)``. What the measures are expected to give
+        on a population that has it exactly, with the recording's neurons, trials and decoding, in
+        closed form (:mod:`neurogeom.ideal`), stands beside as the system "theory"; a second minimum
+        as "theory, another minimum".
     scores : sequence of str
         Of :func:`neurogeom.similarity`, between the recording and every net; () for none.
     contrasts, min_trials, seed, n_jobs, **options
@@ -104,8 +115,8 @@ def compare(
         ``similarity`` (system, quantity) likewise, with the ``ceiling`` and, as system
         "recording, halves", what one half of the recording's neurons gives with the other: the
         upper line. ``matching`` (system, net) says what was done: units, trials, noise sd and the
-        decoding that it gave; ``population`` who was recorded. ``attrs["match"]`` and
-        ``attrs["notes"]`` say what was matched, and what could not be.
+        decoding that it gave, ``theory`` (system) likewise; ``population`` who was recorded.
+        ``attrs["match"]`` and ``attrs["notes"]`` say what was matched, and what could not be.
 
     Raises
     ------
@@ -154,7 +165,8 @@ def compare(
     whole = score(brain, variables, measures=measures, n_null=n_null, **ask, **told)
     names = [n for n in whole.children if n in MEASURES]
     size = size_of(whole, design, match)
-    goal = goal_of(whole, brain, variables, n_null, ask) if "noise" in match else None
+    goals = goal_of(whole, brain, variables, n_null, ask) if "noise" in match else None
+    goal = None if goals is None else float(np.mean(list(goals.values())))
     quick = {**ask, "n_null": 0, "target": "none"}
     alone = str(brain[0].session.item()) if len(brain) == 1 else NETWORK
     bench = Bench(variables, contrasts, alone, size, goal, quick, n_draws, seed)
@@ -165,19 +177,28 @@ def compare(
         nets[SHUFFLED] = [n.shuffled(variables, contrasts, seed) for n in first]
     found = {name: [_scored(n, variables, names, quick) for n in each]
              for name, each in nets.items()}  # fmt: skip
+    ideals = [] if theory is None else _ideals(theory, design, whole, goals, ask)
     groups = {"population": whole["population"].to_dataset()}
     for measure in names:
         own = whole[measure].to_dataset()
-        groups[measure] = _beside(own, {k: [t[measure] for t in v] for k, v in found.items()})
+        each = {k: [t[measure] for t in v] for k, v in found.items()}
+        groups[measure] = beside(own, each, {i.name: expected_of(i, measure, own) for i in ideals})
     if len(scores):
-        groups["similarity"] = _similar(brain, nets, variables, design, scores, n_null, ask)
+        draws = {name: [n.draws[0] for n in each] for name, each in nets.items()}
+        columns = values_of(brain, design)
+        draws |= {i.name: [i.activity(columns, seed=seed)] for i in ideals if not i.silent}
+        groups["similarity"] = similar(brain, draws, variables, design, scores, n_null, ask)
     groups["matching"] = _matching(nets, size, goal)
+    if ideals:
+        groups["theory"] = workings(ideals)
     tree = xr.DataTree.from_dict(groups)
     notes = [note for each in nets.values() for n in each for note in n.notes]
+    notes += [note for i in ideals for note in i.notes]
+    notes += [f"theory: {why}" for m in names if ideals and (why := why_not(m, options))]
     tree.attrs = {
         "version": __version__,
         "variables": variable_names(variables),
-        "systems": [RECORDING, *nets],
+        "systems": [RECORDING, *nets, *(i.name for i in ideals)],
         "match": {"what": list(match), "n_neurons": size.n_neurons, "n_trials": size.trials(),
                   **({} if window is None else {"window": list(window)}),
                   **({} if goal is None else {"decoding": goal, "tolerance": TOLERANCE})},
@@ -201,8 +222,25 @@ def _scored(net, variables, names, quick):
     return found
 
 
-def _beside(own, systems):
-    """One measure of all: (system, ...)."""
+def _ideals(theory, design, whole, goals, ask):
+    """What the theory says, at the size and the decoding of the recording."""
+    size = size_of_recording(whole["population"], ask.get("n_pseudo"))
+    each = np.arange(design.n_conditions)
+    found = [Ideal.of_kernel(name, kernel, each, design, size, ask)
+             for name, kernel in kernels_of(theory, design).items()]  # fmt: skip
+    if goals is None:
+        return [i.unmatched() for i in found]
+    return [i.matched(goals) for i in found]
+
+
+def beside(own, systems, expected=None):
+    """One measure of all: (system, ...).
+
+    own : Dataset of the recording; systems : {name: Datasets of nets}; expected : {name: Dataset}
+    of populations whose geometry is known, with ``population`` and ``naive`` where they have them
+    """
+    expected = {} if expected is None else expected
+    systems = {**systems, **{name: [ds] for name, ds in expected.items()}}
     most = max(map(len, systems.values()))
     each = xr.concat(
         [
@@ -224,12 +262,20 @@ def _beside(own, systems):
     bounds = bounds.assign_coords(bound=["low", "high"]).transpose(..., "bound").copy()
     if "interval" in own:
         bounds.loc[{"system": RECORDING}] = own["interval"].transpose(*bounds.dims[1:])
+    bounds.loc[{"system": list(expected)}] = np.nan  # in closed form
     result["interval"] = bounds
     for name in ("p_value", "p_corrected"):
         if name in own:
             result[name] = own[name].expand_dims(system=[RECORDING]).reindex(
                 system=result["system"].values)  # fmt: skip
-    result["n_nets"] = "system", [0, *map(len, systems.values())]
+    n_nets = (len(v) * (name not in expected) for name, v in systems.items())
+    result["n_nets"] = "system", [0, *n_nets]
+    for name in ("population", "naive") if expected else ():
+        known = {k: ds[name] for k, ds in {RECORDING: own, **expected}.items() if name in ds}
+        if known.keys() & expected.keys():
+            each = xr.concat(list(known.values()), "system", join="left", coords="minimal",
+                             compat="override").assign_coords(system=list(known))  # fmt: skip
+            result[name] = each.reindex(system=result["system"].values)
     extra = {"chance": own["chance"]} if "chance" in own else {}
     result = result.assign(extra)
     result.attrs = own.attrs | {
@@ -238,8 +284,11 @@ def _beside(own, systems):
     return result
 
 
-def _similar(brain, nets, variables, design, scores, n_null, ask):
-    """Similarity of every net with the recording, and of the recording's halves."""
+def similar(brain, nets, variables, design, scores, n_null, ask):
+    """Similarity of every net with the recording, and of the recording's halves.
+
+    nets : {system: list of DataArray}
+    """
     options = {
         "scores": list(scores),
         "stimuli": "fixed" if design.n_conditions <= MOST_FIXED else "sampled",
@@ -251,8 +300,7 @@ def _similar(brain, nets, variables, design, scores, n_null, ask):
     found = {HALVES: [similarity(one, two, variables, neurons="sampled", **options)]}
     for name, each in nets.items():
         found[name] = [
-            similarity(brain, n.draws[0], variables, neurons=("sampled", "all"), **options)
-            for n in each
+            similarity(brain, x, variables, neurons=("sampled", "all"), **options) for x in each
         ]
     most = max(map(len, found.values()))
     stacked = {k: xr.concat([d[["estimate", "ceiling", "chance"]] for d in v], "net", join="outer")

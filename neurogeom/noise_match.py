@@ -44,11 +44,12 @@ def size_of(whole, design, match):
 
 def cells_of(design):
     """Of every condition the levels of the variables as text; 0, 0.0 and "0" read the same."""
-    columns = [[_read(level) for level in design.labels[v]] for v in design.names]
+    columns = [[read(level) for level in design.labels[v]] for v in design.names]
     return list(zip(*columns, strict=True))
 
 
-def _read(level):
+def read(level):
+    """A level as text; 0, 0.0 and "0" read the same."""
     text = str(level)
     try:
         return f"{float(text):.15g}"
@@ -57,7 +58,7 @@ def _read(level):
 
 
 def goal_of(whole, brain, variables, n_null, ask):
-    """The recording's mean decoding; refused where it is hardly above chance."""
+    """The recording's decoding {variable: accuracy}, refused where it is hardly above chance."""
     if "decoding" in whole.children and n_null >= LEAST_NULL:
         own = whole["decoding"].to_dataset()
     else:
@@ -76,7 +77,8 @@ def goal_of(whole, brain, variables, n_null, ask):
             f"errors ({error:.3f}) of chance: no noise can be matched; choose another "
             "window, or match=('neurons', 'trials')"
         )
-    return value
+    each = own["estimate"]
+    return dict(zip(each["variable"].values.tolist(), each.values.tolist(), strict=True))
 
 
 class Net(NamedTuple):

@@ -56,3 +56,20 @@ def recordings(request) -> Path:
     if not folder.is_dir():
         pytest.fail(f"--recordings {named} is not a folder")
     return folder
+
+
+@pytest.fixture
+def invoke(capsys):
+    """Run the command in this process: (exit status, stdout, stderr)."""
+    from neurogeom.cli.main import run
+
+    def called(*words):
+        status = 0
+        try:
+            run([str(word) for word in words])
+        except SystemExit as end:
+            status = end.code or 0
+        shown = capsys.readouterr()
+        return status, shown.out, shown.err
+
+    return called

@@ -25,22 +25,6 @@ from neurogeom.cli.options import Bins, Names, Window, columns_of, variables_of
 
 
 @pytest.fixture
-def invoke(capsys):
-    """Run the command in this process: (exit status, stdout, stderr)."""
-
-    def called(*words):
-        status = 0
-        try:
-            run([str(word) for word in words])
-        except SystemExit as end:
-            status = end.code or 0
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    return called
-
-
-@pytest.fixture
 def scored(monkeypatch, tmp_path):
     """A recording that exists, and `score` replaced by a result made by hand; what it was asked."""
     asked = {}

@@ -11,20 +11,6 @@ from neurogeom.cli.main import run
 from neurogeom.cli.options import Settings
 
 
-@pytest.fixture
-def invoke(capsys):
-    def called(*words):
-        status = 0
-        try:
-            run([str(word) for word in words])
-        except SystemExit as end:
-            status = end.code or 0
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    return called
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A recording in the variables of the stay/shift task, and networks that hardly learnt it."""

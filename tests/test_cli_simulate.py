@@ -8,22 +8,7 @@ import sys
 import pytest
 
 import neurogeom as ng
-from neurogeom.cli.main import run
 from neurogeom.recordings.manifests import load_manifest, shipped_manifests, verify
-
-
-@pytest.fixture
-def invoke(capsys):
-    def called(*words):
-        status = 0
-        try:
-            run([str(word) for word in words])
-        except SystemExit as end:
-            status = end.code or 0
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    return called
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import neurogeom as ng
 MODULES = sorted(m.name for m in walk_packages(ng.__path__, "neurogeom.") if not m.ispkg)
 MEASURES = """
 across_sessions across_time additive ccgp compare compare_groups curve decoding dimensionality dpca
-implementable interaction_effect interference match_to parallelism record score selectivity
-shattering similarity subspaces target_alignment
+implementable interaction_effect interference match_to over_training parallelism predict record
+regimes score selectivity shattering similarity subspaces target_alignment watch
 """.split()
 
 

@@ -9,11 +9,12 @@ import pytest
 import neurogeom as ng
 
 NAMES = """
-Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time additive ccgp
-compare compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
+Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time additive ccgp compare
+compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
 from_pynapple implementable inspect_nwb interaction_effect interference load match_to neighbours
-networks parallelism read_nwb record save score select selectivity shattering side_by_side
-similarity simulate subspaces target_alignment theory to_dataframe write_nwb
+networks over_training parallelism predict read_nwb record regimes save score select selectivity
+shattering side_by_side similarity simulate subspaces target_alignment theory to_dataframe watch
+write_nwb
 """.split()
 OTHERS = ("__version__", "networks", "theory")
 HEAVY = ("torch", "sklearn", "pynwb", "matplotlib", "pandas", "scipy", "numba", "xarray")
@@ -48,7 +49,7 @@ def test_an_unknown_name_is_an_attribute_error():
         ng.decode  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["score", "simulate", "compare"])
+@pytest.mark.parametrize("name", ["score", "simulate", "compare", "predict"])
 def test_a_module_of_the_same_name_never_hides_the_function(name):
     code = f"import neurogeom.{name}, neurogeom as ng; assert callable(ng.{name}), ng.{name}"
     code += f"\nfrom neurogeom.{name} import {name} as direct; assert ng.{name} is direct"

@@ -183,7 +183,7 @@ def test_a_rise_is_the_smallest_step_so_that_one_fall_is_enough_against_it():
 def test_every_finding_looks_up_what_is_measured_and_none_passes_with_its_control():
     rows = verdicts.read(MEASURED)
     assert {r["condition"] for r in rows} == set(six.CONDITIONS)
-    assert {int(r["seed"]) for r in rows} == set(range(5))
+    assert {int(r["seed"]) for r in rows} == set(range(six.MORE))
     assert np.isfinite([float(r["value"]) for r in rows]).all()
     for finding in six.FINDINGS:
         assert set(finding.needs) <= set(six.CONDITIONS)

@@ -138,6 +138,14 @@ def test_particles_that_are_stuck_say_so_by_their_gap():
     assert found.gap > found.loss - best
 
 
+def test_a_unit_that_all_starts_miss_is_found_where_patterns_are_enumerated():
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal((8, 4)), rng.choice([-1.0, 1.0], (8, 2))
+    found = theory.column_generation(theory.AbstractionProblem(x @ x.T, y @ y.T), n_starts=2)
+    assert found.gap_kind == "certified"
+    assert found.gap < 1e-6
+
+
 # --- finite networks trained by gradient (C4, C5, C10) --------------------------------------------
 
 

@@ -326,68 +326,6 @@ def test_threads_change_no_bit_of_the_sweep():
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
 
 
-# --- grokking -------------------------------------------------------------------------------------
-
-
-def steps_to_grok(alphas, seeds, *, most=8000, every=50, p=23, dim=32, hidden=64):
-    """Steps until .99 of the held-out sums are right, (alpha, seed), and until the shown ones are.
-
-    Pairs of embeddings from N(0, 1 / alpha^2), one relu layer, AdamW on all shown pairs; all runs
-    as one tensor.
-    """
-    first, pairs = [], {"shown": [], "held_out": []}
-    for alpha in alphas:
-        for seed in seeds:
-            stream = torch.Generator().manual_seed(seed)
-
-            def uniform(*shape, n_in, stream=stream):
-                return (2 * torch.rand(*shape, generator=stream) - 1) / n_in**0.5
-
-            first.append([torch.randn(p, dim, generator=stream) / alpha,
-                          uniform(2, dim, hidden, n_in=2 * dim), uniform(1, hidden, n_in=2 * dim),
-                          uniform(hidden, p, n_in=hidden), uniform(1, p, n_in=hidden)])  # fmt: skip
-            for part, rows in pairs.items():
-                c = make_task("modular", modulus=p, part=part, split_seed=seed).enumerate(1)
-                rows.append(np.stack([c.conditions[k] for k in ("a", "b", "result")]))
-    parameters = [torch.stack(own).requires_grad_() for own in zip(*first, strict=True)]
-    embedding, into, bias, out, offset = parameters
-    data = {part: torch.from_numpy(np.stack(rows, axis=1)) for part, rows in pairs.items()}
-    net = torch.arange(len(first))[:, None]
-
-    def answer(c):
-        left, right = embedding @ into[:, 0], embedding @ into[:, 1]
-        return torch.baddbmm(offset, torch.relu(left[net, c[0]] + right[net, c[1]] + bias), out)
-
-    descent = torch.optim.AdamW(parameters, lr=3e-3, weight_decay=1.0, betas=(0.9, 0.98))
-    steps = {part: np.full(len(first), most + 1) for part in data}
-    for step in range(most + 1):
-        if step % every == 0:
-            with torch.no_grad():
-                for part, c in data.items():
-                    right = (answer(c).argmax(-1) == c[2]).double().mean(1).numpy() >= 0.99
-                    steps[part][right & (steps[part] > most)] = step
-            if (steps["held_out"] <= most).all():
-                break
-        descent.zero_grad()
-        c = data["shown"]
-        wrong = nn.functional.cross_entropy(
-            answer(c).flatten(0, 1), c[2].flatten(), reduction="sum"
-        )
-        (wrong / c.shape[2]).backward()
-        descent.step()
-    return [steps[part].reshape(len(alphas), -1) for part in ("held_out", "shown")]
-
-
-@pytest.mark.slow
-def test_a_mildly_upstream_network_groks_sooner():
-    """R13: medians of 12 seeds, censored at 8000 steps; the spread of seeds is wide."""
-    grokked, learnt = steps_to_grok([1.0, 3.0], range(12))
-    assert learnt.max() < 500
-    assert (grokked.min(axis=1) > 2 * learnt.max()).all()
-    plain, upstream = np.median(grokked, axis=1)
-    assert upstream < plain
-
-
 # --- errors ---------------------------------------------------------------------------------------
 
 

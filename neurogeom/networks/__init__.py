@@ -45,6 +45,7 @@ _HOME = {
     "teacher_student": "teacher_student",
     "track_alignment": "alignment",
     "train": "training",
+    "train_to_minimum": "minimum",
     "two_layer": "first_weights",
     "wrong_task": "registry",
 }
@@ -88,6 +89,7 @@ __all__ = [
     "teacher_student",
     "track_alignment",
     "train",
+    "train_to_minimum",
     "two_layer",
     "wrong_task",
 ]

@@ -197,9 +197,9 @@ def filter_roughness(weight: Any) -> np.ndarray:
     r"""How rough are convolutional filters? :math:`|\nabla^2 w / |w||^2`, (filter, channel).
 
     Low is smooth. The Laplacian is (1 2 1; 2 -12 2; 1 2 1) / 4, whose entries sum to 0, over
-    places where it fits: 0 for a constant or linear filter. The one printed in the paper
-    (-1 -2 -1; -2 8 -2; -1 -2 -1) / 4 does not sum to 0, so that by it a constant filter is not
-    smooth; values are not comparable with theirs.
+    places where it fits: 0 for a constant or linear filter. The one printed in the paper,
+    (-1 -2 -1; -2 8 -2; -1 -2 -1) / 4, sums to -1, so that by it a constant filter is not smooth;
+    values are not comparable with theirs.
 
     Parameters
     ----------

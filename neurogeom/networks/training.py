@@ -118,7 +118,7 @@ def train(
     """
     learn.lazy_torch()
     task = make_task(task) if isinstance(task, str) else task
-    seeds = _seeds(seeds)
+    seeds = seeds_of(seeds)
     learn.check(steps=steps, lr=lr, rate=rate, optimizer=optimizer, weight_decay=weight_decay,
                 clip=clip, every=every, keep=keep)  # fmt: skip
     _check(task, batch, schedule, samples, shuffled, until)
@@ -166,7 +166,7 @@ def train(
     )
 
 
-def _seeds(given):
+def seeds_of(given):
     """One seed a net: those asked for, or the first so many."""
     seeds = list(range(given)) if is_whole(given) else given
     each = list(seeds) if np.ndim(seeds) == 1 else []

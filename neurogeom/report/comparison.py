@@ -17,13 +17,13 @@ def comparison(tree) -> str:
     """
     systems = list(tree.attrs["systems"])
     blocks = [
-        _block(_SHORT.get(name, name), ds, [s for s in systems if s in ds["system"].values])
+        block(_SHORT.get(name, name), ds, [s for s in systems if s in ds["system"].values])
         for name, ds in measures_of(tree).items()
         if "system" in ds.dims and name != "similarity"
     ]
     if "similarity" in tree.children:
         ds = tree["similarity"].to_dataset()
-        blocks.append(_block("similarity with the recording", ds, list(ds["system"].values)))
+        blocks.append(block("similarity with the recording", ds, list(ds["system"].values)))
     return "\n\n".join([_head(tree), *blocks, _foot(tree)]) + "\n"
 
 
@@ -37,7 +37,8 @@ def _head(tree):
     return text
 
 
-def _block(title, ds, systems):
+def block(title, ds, systems):
+    """One measure as lines: a number a line, a system a column, intervals in brackets."""
     dims = [d for d in ds["estimate"].dims if d != "system"]
     lines = [[title, *systems]]
     for at in np.ndindex(*(ds.sizes[d] for d in dims)):
@@ -68,8 +69,29 @@ def _foot(tree):
             f"{system}: {len(sd)} {'net' if len(sd) == 1 else 'nets'} of {n} units, private noise "
             f"of {', '.join(f'{s:.2g}' for s in sd)} sd"
         )
-    if "similarity" in tree.children:
-        reasons = dict(tree["similarity"].attrs.get("reasons") or {})
-        lines += [f"no {name} of the recording's halves: {why}" for name, why in reasons.items()]
+    if "theory" in tree.children:
+        lines += expected(tree["theory"].to_dataset())
+    lines += missing(tree)
     notes = [*tree["population"].attrs.get("notes", []), *tree.attrs.get("notes", [])]
     return "\n".join([*lines, *(f"note: {n}" for n in notes)])
+
+
+def expected(workings):
+    """How each system whose numbers are expectations was brought to the recording, a line each."""
+    for name in workings["system"].values:
+        own = workings.sel(system=name)
+        at = ""
+        if np.isfinite(own["n_neurons"]):
+            at = f" at {float(own['n_neurons']):.0f} neurons"
+            at += f" and {float(own['n_training']):.1f} training trials a condition"
+        noise = float(own["noise_sd"])
+        noise = f"private noise of {noise:.2g} sd" if np.isfinite(noise) else "no noise known"
+        yield f"{name}: expected in closed form{at}, {noise}"
+
+
+def missing(tree):
+    """Why the recording's halves have no value of some similarity, a line each."""
+    if "similarity" not in tree.children:
+        return []
+    reasons = dict(tree["similarity"].attrs.get("reasons") or {})
+    return [f"no {name} of the recording's halves: {why}" for name, why in reasons.items()]

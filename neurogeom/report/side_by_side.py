@@ -5,7 +5,7 @@ import numpy as np
 from neurogeom.report.tidy import measures_of
 
 _WORDS = {"decoding": "decoding", "ccgp": "CCGP", "parallelism": "parallelism", "shattering": "SD"}
-_COLOURS = ("#222222", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#999999")
+COLOURS = ("#222222", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#999999")
 _MOST = 6  # panels
 
 
@@ -47,7 +47,7 @@ def side_by_side(tree, *, axes=None):
     panels = [*names[:_MOST], *(["similarity"] if "similarity" in tree.children else [])]
     figure, axes = _axes(axes, [_labels(tree[n].to_dataset()) for n in panels])
     systems = list(tree.attrs["systems"])
-    colours = dict(zip(systems, _COLOURS * (len(systems) // len(_COLOURS) + 1), strict=False))
+    colours = dict(zip(systems, COLOURS * (len(systems) // len(COLOURS) + 1), strict=False))
     for panel, axis in zip(panels, axes, strict=True):
         _panel(axis, tree[panel].to_dataset(), _WORDS.get(panel, panel), systems, colours)
     handles, words = axes[0].get_legend_handles_labels()

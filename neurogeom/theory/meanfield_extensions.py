@@ -4,7 +4,7 @@ Every layer's output is the next one's input, :math:`\tilde K_l = K_{l-1} + g 1 
 at a fixed point is an input of its own, :math:`\tilde K = \tilde K_X + K`. The loss is then no
 convex function, and what follows is the best of all kernels made of modular units,
 :math:`K = \sum_k b_k (1 1^\top + y_k y_k^\top)`: derived here, and held against trained networks in
-``tests/test_meanfield_networks.py``. Bias-free networks of two layers or more have it as the only
+``tests/test_meanfield_solvers.py``. Bias-free networks of two layers or more have it as the only
 minimum that we found.
 """
 
@@ -107,13 +107,16 @@ def recurrent_abstraction(
               \Big[ \frac{bdP}{1 + gP + bdP} + d \frac{bP}{1 + bP} \Big]
 
     With a small ``readout_decay`` beside ``weight_decay`` trained networks agree with it. Where
-    gain is cheap it need not be the minimum: for two targets without bias, decays of 0.5 and 0.1,
-    other networks lie below, if not by much (0.7182 beside 0.7183 in a short search).
+    gain is cheap it is not the minimum: for two targets without bias, decays of 0.5 and 0.1, a
+    search finds networks whose activity grows without bound, J at the edge of stability, and whose
+    loss falls to :math:`d \lambda_w / 2` = 0.5, below the 0.7183 of modular units. A solution that
+    is not below :math:`d \lambda_w / 2` is refused (found by search for two targets, not proven).
 
     Raises
     ------
     ValueError
-        No interior solution: b grows without bound, as recurrent gain costs ever less, or is 0.
+        No interior solution: activity grows without bound, as recurrent gain costs ever less, or
+        is 0.
 
     Examples
     --------
@@ -134,7 +137,7 @@ def recurrent_abstraction(
     grid = np.linspace(np.log(1e-8), np.log(1e8), 4001)
     value = loss(grid)
     i = int(np.argmin(value))
-    if not 0 < i < len(grid) - 1 or value[i] >= min(d * p / 2, lw / 2 * (1 + d)) * (1 - 1e-9):
+    if not 0 < i < len(grid) - 1 or value[i] >= min(d * p / 2, lw / 2 * d) * (1 - 1e-9):
         raise ValueError(
             "no interior solution: the network is silent or its gain grows without bound; it "
             "exists where readout_decay is small beside weight_decay"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .meanfield import AbstractionProblem, MeanFieldSolution
+from .meanfield_patterns import enumerable, largest_ratio
 from .meanfield_search import best_units, optimality_gap
 
 __all__ = ["column_generation", "particle_solution"]
@@ -126,9 +127,12 @@ def column_generation(
             energy = problem.energy(atoms, kernel)
             mean = float(weights @ energy)
             missing, useful = (mean - found.value) / silent, found.values < mean - 1e-12 * silent
+        new = found.units[:, useful]
         if missing <= tolerance:
-            break
-        atoms, weights = _joined(atoms, weights, found.units[:, useful], problem)
+            new = _overlooked(problem, kernel, found.value, tolerance)
+            if new is None:
+                break
+        atoms, weights = _joined(atoms, weights, new, problem)
         atoms, weights = _weighed(problem, atoms, weights)
         if not problem.homogeneous:
             atoms = _slid(problem, atoms, weights)
@@ -139,6 +143,16 @@ def column_generation(
     if problem.homogeneous and problem.measure == "probability" and weights.sum() > 0:
         atoms, weights = atoms * np.sqrt(weights.sum()), weights / weights.sum()
     return _solution(problem, atoms, weights, n_starts, seed)
+
+
+def _overlooked(problem, kernel, value, tolerance):
+    """A unit (stimulus, 1) that a search missed, where all patterns can be looked at; or None."""
+    if not (problem.homogeneous and enumerable(problem.basis)):
+        return None
+    cost = problem.weight_decay * problem.readout_decay
+    residual, least = problem.residual(kernel), max(value, 1 + tolerance) * cost
+    _, unit = largest_ratio(problem.basis, residual, problem.phi.slopes, above=least)
+    return None if unit is None else unit[:, None] / np.sqrt(problem.cost(unit[:, None]))
 
 
 def _solution(problem, atoms, weights, n_starts, seed):
