@@ -167,7 +167,6 @@ WORLDS = {
                              bias=False, n_test=60 * 64, part=64),
     "convolutional relu": _images("relu"),
 }  # fmt: skip
-SEEDS = {"self_supervised": 20, "own_connected": 20, "own_self_supervised": 20}  # others 5
 OWN = ("connected", "convolutional", "self-supervised")
 DECAY, DECAYS = 0.005, (0, 0.0001, 0.001, 0.005)
 SETTINGS = {
@@ -211,6 +210,7 @@ def _brought(kind, claim):
     }
     if kind != "self-supervised":
         controls["targets of other trials"] = partial(gain, kind=kind, of="unpaired")
+    name = kind.replace("-", "_").replace(" ", "_")
     return Finding(name, claim, PAPER, rule, partial(gain, kind=kind), controls)
 
 
@@ -218,8 +218,6 @@ def _own(kind):
     seeds = 5 if kind == "convolutional" else MORE
     rule = Rule("gain above decay of the other layers, less of six and excess", LEAST, seeds)
     name, claim = f"own_{kind.replace('-', '_')}", f"it is the layer's own decay, {kind}"
-    asked = "gain above decay of the other layers, less of six and excess"
-    rule = Rule(asked, LEAST, SEEDS.get(name, 5))
     control = partial(own, kind=kind, of="elsewhere", another=1)
     return Finding(name, claim, "this package", rule, partial(own, kind=kind),
                    {"another network, decay elsewhere": control})  # fmt: skip
