@@ -309,9 +309,8 @@ def why_not(name, options) -> str:
 
 def _unknown(options, name):
     if name == "parallelism":
-        return "parallelism of the best pairing has no closed form" * (
-            options.get("pairing", "factor") != "factor"
-        )
+        paired = options.get("pairing", "factor") == "factor"
+        return "" if paired else "parallelism of the best pairing has no closed form"
     if name == "decoding" and options.get("classes", "pairwise") != "pairwise":
         return "decoding of all classes at once has no closed form"
     if _closed(options.get("readout", "svm")) is None:

@@ -131,18 +131,14 @@ def regimes(
 
 
 def _values(name, values):
-    values = [float(v) for v in _numbers(name, values)]
-    for v in values:
-        number(least=0, **{name: v}) if name == "weight_decay" else number(above=0, **{name: v})
-    if len(set(values)) < len(values):
-        raise ValueError(f"{name}={values} names a value twice; give each once")
-    return values
-
-
-def _numbers(name, values):
     if isinstance(values, str) or not np.iterable(values) or not len(values):
         raise ValueError(f"{name}={values!r} is no list of values; give one or more, as [1.0]")
-    return values
+    limits = {"least": 0} if name == "weight_decay" else {"above": 0}
+    for v in values:
+        number(**limits, **{name: v})
+    if len(set(values)) < len(values):
+        raise ValueError(f"{name}={list(values)} names a value twice; give each once")
+    return [float(v) for v in values]
 
 
 def _last(seen):

@@ -96,7 +96,8 @@ def watch(
     ------
     KeyError, TypeError, ValueError
         This is no training, or one without kept steps; variables are not named and the task's
-        factors have many levels; a name is unknown; as in the functions named.
+        factors have many levels; a name is unknown, an option without effect; as in the functions
+        named.
 
     Examples
     --------
@@ -112,6 +113,7 @@ def watch(
     whole(1, n_trials=n_trials, n_rows=n_rows, n_kernel=n_kernel)
     parts = subset("parts", parts, PARTS)
     measures = subset("measures", measures, tuple(MEASURES))
+    _refuse(options, scored="geometry" in parts and measures)
     steps = _steps(trained)
     task = trained.task
     asked = _variables(task, variables) if "geometry" in parts else []
@@ -167,6 +169,18 @@ def _steps(trained):
     if len(steps) < 2:
         raise ValueError(f"of this training only step {last} was kept; train with keep=[...]")
     return steps
+
+
+def _refuse(options, scored):
+    """Options that would be without effect."""
+    for name in ("n_null", "target"):
+        if name in options:
+            raise TypeError(f"{name} is not an option: what is watched has no surrogates, and no "
+                            "intervals; leave it out")  # fmt: skip
+    if options and not scored:
+        raise TypeError(
+            f"{next(iter(options))!r} is for measures, and none is watched; leave it out"
+        )
 
 
 def _variables(task, variables):
@@ -227,7 +241,7 @@ def _ends(trained, window, n_trials, seed):
     window = task.window(window) if isinstance(window, str) else window
     inputs = trained.record("input", trials=trials)[0]
     if "time" in inputs.dims:
-        inputs = inputs.sel(time=slice(None, None if window is None else window[1]))
+        inputs = inputs.isel(time=inputs.time.values < (np.inf if window is None else window[1]))
     _, wanted, asked = answers(np.zeros((1, *trials.targets.shape)), trials)
     both = {"cka_input": inputs.values, "cka_target": np.where(asked, wanted, 0.0)}
     columns = {k: v.values for k, v in inputs.coords.items()

@@ -139,6 +139,21 @@ def test_a_training_of_one_step_is_refused(nets):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"n_null": 99}, "no surrogates"),
+        ({"target": "population"}, "no intervals"),
+        ({"parts": "richness", "readout": "svm"}, "'readout' is for measures"),
+        ({"measures": (), "readout": "svm"}, "'readout' is for measures"),
+        ({"measures": ["ccgp"], "readuot": "svm"}, "no option 'readuot'"),
+    ],
+)
+def test_an_option_without_effect_is_refused(nets, options, words):
+    with pytest.raises(TypeError, match=words):
+        ng.watch(nets, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
         ({"parts": ["geometri"]}, "geometri"),
         ({"measures": ["cgpp"]}, "ccgp"),
         ({"variables": ["bit_9"]}, "bit_9"),
@@ -250,6 +265,7 @@ def test_what_diverged_is_missing_and_counted(nets):
     [
         ("gru", {}, "GRU has no scale"),
         ("mlp", {"scale": [0.0]}, "scale=0"),
+        ("mlp", {"scale": ["large"]}, "scale='large'"),
         ("mlp", {"relative": [1.0, 1.0]}, "twice"),
         ("mlp", {"weight_decay": 0.1}, "no list"),
         ("mlp", {"weight_decay": [-1.0]}, "weight_decay=-1"),

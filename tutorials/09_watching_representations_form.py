@@ -81,7 +81,7 @@ for step in seen.step.values:
 # then (`aligned` is their mean above chance).
 #
 # Accuracy is 1 by step 100. Whoever looks at accuracy alone sees a network that is finished; the
-# exponents have a third of their way before them.
+# exponents have up to a third of their way before them.
 #
 # ## What the exponents say
 #
