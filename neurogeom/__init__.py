@@ -12,7 +12,7 @@ from neurogeom._face import Face
 from neurogeom._version import __version__
 
 if TYPE_CHECKING:  # what editors and type checkers see
-    from neurogeom import networks, theory
+    from neurogeom import features, networks, theory
     from neurogeom.activity import (
         condition_means,
         from_arrays,
@@ -100,7 +100,7 @@ _HOME = {
     "watch": "watch",
     "write_nwb": "recordings.write",
 }
-_PACKAGES = ("networks", "theory")
+_PACKAGES = ("features", "networks", "theory")
 
 __all__ = [
     "LDA",
@@ -120,6 +120,7 @@ __all__ = [
     "decoding",
     "dimensionality",
     "dpca",
+    "features",
     "from_arrays",
     "from_dataframe",
     "from_pynapple",

@@ -23,8 +23,8 @@ from . import checkpoints
 from .options import is_number, is_whole
 from .tensors import lazy_safetensors, plain
 
-RATES = ("constant", "one_cycle")
-OPTIMIZERS = ("adam", "sgd")
+RATES = ("constant", "cosine", "one_cycle")
+OPTIMIZERS = ("adam", "adamw", "sgd")
 WARM = 0.3  # share of the steps in which a one-cycle rate rises
 
 
@@ -115,11 +115,13 @@ def fit(
         Depends on the step alone, so that a run goes on from a checkpoint as if never interrupted.
     loss : callable(module, batch) -> tensor (net,)
     steps : int
-    lr, rate : float, {"constant", "one_cycle"}
-        A one-cycle rate rises from lr/25 over the first 30 % and falls to lr/1e5 by cosines.
-    optimizer : {"adam", "sgd"}
+    lr, rate : float, {"constant", "cosine", "one_cycle"}
+        A cosine falls from lr to 0; a one-cycle rate rises from lr/25 over the first 30 % and falls
+        to lr/1e5 by cosines.
+    optimizer : {"adam", "adamw", "sgd"}
     weight_decay : float
-        Coupled: the gradient of ``weight_decay / 2 * |parameters|^2``.
+        Coupled, the gradient of ``weight_decay / 2 * |parameters|^2``; of "adamw" decoupled, every
+        step takes lr times this share off the parameters.
     clip : float, optional
         Largest norm of the gradient of each net, above 0.
     evaluate, every, stop
@@ -157,8 +159,8 @@ def fit(
     trained = [p for p in module.parameters() if p.requires_grad]
     if not trained:
         raise ValueError("no parameter of this network can be trained; unfreeze one")
-    steps_of = torch.optim.Adam if optimizer == "adam" else torch.optim.SGD
-    descent = steps_of(trained, lr=lr, weight_decay=weight_decay)
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    descent = kinds[optimizer](trained, lr=lr, weight_decay=weight_decay)
     good = [p.detach().clone() for p in trained]
     run = _Run(module, descent, n_nets, {0, *map(int, keep)} if len(keep) else set(), good)
     about = plain({**(about or {}), "steps": steps})
@@ -213,6 +215,8 @@ def factor(rate: str, step: int, steps: int) -> float:
     """
     if rate == "constant":
         return 1.0
+    if rate == "cosine":
+        return (1 + math.cos(math.pi * step / steps)) / 2
     rise = max(1.0, WARM * steps)
     if step < rise:
         low, high, share = 1 / 25, 1.0, step / rise

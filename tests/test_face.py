@@ -10,13 +10,13 @@ import neurogeom as ng
 
 NAMES = """
 Estimator LDA NearestMean Ridge SVM __version__ across_sessions across_time additive ccgp compare
-compare_groups condition_means curve decoding dimensionality dpca from_arrays from_dataframe
-from_pynapple implementable inspect_nwb interaction_effect interference load match_to neighbours
-networks over_training parallelism predict read_nwb record regimes save score select selectivity
-shattering side_by_side similarity simulate subspaces target_alignment theory to_dataframe watch
-write_nwb
+compare_groups condition_means curve decoding dimensionality dpca features from_arrays
+from_dataframe from_pynapple implementable inspect_nwb interaction_effect interference load match_to
+neighbours networks over_training parallelism predict read_nwb record regimes save score select
+selectivity shattering side_by_side similarity simulate subspaces target_alignment theory
+to_dataframe watch write_nwb
 """.split()
-OTHERS = ("__version__", "networks", "theory")
+OTHERS = ("__version__", "features", "networks", "theory")
 HEAVY = ("torch", "sklearn", "pynwb", "matplotlib", "pandas", "scipy", "numba", "xarray")
 
 
@@ -28,7 +28,7 @@ def test_the_face_has_these_names_and_no_others():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_resolves_to_something_documented(name):
     found = getattr(ng, name)
-    if name in ("networks", "theory"):
+    if name in ("features", "networks", "theory"):
         assert inspect.ismodule(found)
     else:
         assert isinstance(found, str) if name == "__version__" else callable(found)

@@ -22,10 +22,12 @@ STOREYS = {
     "levels": 3,
     "parts": 3,
     "storage": 3,
+    "stacked": 3,
     "stimuli": 3,
     "tensors": 3,
     "worlds": 3,
     "engine": 4,
+    "features": 5,
     "measures": 5,
     "networks": 5,
     "recordings": 5,
@@ -50,7 +52,12 @@ ANYWHERE = {"_version", "_face", "__init__"}  # the version; the face, whose nam
 SLOW = {"torch", "sklearn", "pynwb", "h5py", "matplotlib", "pandas", "joblib", "distributed"}
 SLOW_PARTS = {"scipy.stats", "scipy.optimize"}
 # torch modules are classes of torch: these files load it at once, and load when a network is built
-MODULES = {("networks", "modules"), ("networks", "recurrent")}
+MODULES = {
+    ("stacked",),
+    ("networks", "modules"),
+    ("networks", "recurrent"),
+    ("features", "modules"),
+}
 
 
 def _sources():

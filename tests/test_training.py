@@ -200,6 +200,29 @@ def test_a_one_cycle_rate_rises_and_falls_between_the_shares_it_says():
     assert all(0 < learn.factor("one_cycle", s, n) <= 1 for n in (1, 2, 3) for s in range(n))
 
 
+def test_a_cosine_rate_falls_from_its_largest_to_none():
+    rates = [learn.factor("cosine", s, 100) for s in (0, 50, 100)]
+    np.testing.assert_allclose(rates, [1.0, 0.5, 0.0], atol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_only_decoupled_decay_shrinks_what_has_no_gradient_by_its_share(optimizer):
+    module = torch.nn.Linear(1, 1, bias=False)
+    start = float(module.weight.detach())
+    fit = learn.fit(
+        module,
+        lambda step: None,
+        lambda m, batch: (0 * m.weight).sum()[None],
+        steps=3,
+        lr=0.1,
+        optimizer=optimizer,
+        weight_decay=0.5,
+    )
+    left = float(module.weight.detach()) / start
+    assert fit.steps.tolist() == [3]
+    assert (left == pytest.approx(0.95**3, abs=1e-6)) == (optimizer == "adamw")
+
+
 def test_the_rate_scales_the_steps():
     module = torch.nn.Linear(1, 1, bias=False)
     seen = []
@@ -742,7 +765,7 @@ def test_a_restart_after_a_good_step_diverges_as_the_whole_run(tmp_path):
         *[({"until": v}, f"until={v!r}: give an accuracy") for v in (2, -1, math.nan, "a")],
         *[({"shuffled": v}, f"shuffled={v!r}: give True or False") for v in ("no", 1)],
         ({"rate": "odd"}, "rate='odd' is unknown"),
-        ({"optimizer": "adamw"}, "optimizer='adamw' is unknown"),
+        ({"optimizer": "lion"}, "optimizer='lion' is unknown"),
         *[({"samples": v}, f"samples={v} is less than a batch of 16, or") for v in (3, 20.5)],
         *[({"keep": v}, "choose steps from 0 to 20") for v in ([21], [-1], [1.5], 3, "a")],
         *[({"device": v}, f"device {v!r} is not here; choose from .'cpu'") for v in ("foo", 3)],

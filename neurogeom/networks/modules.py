@@ -13,29 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .activations import torch_function
-
-
-class Linear(nn.Module):
-    """One linear map a net: weight (net, in, out), bias (net, 1, out)."""
-
-    def __init__(self, n_in, n_out, streams, init="torch"):
-        super().__init__()
-        self.weight = nn.Parameter(_drawn(streams, (n_in, n_out), n_in, init))
-        self.bias = nn.Parameter(_drawn(streams, (1, n_out), n_in, init))
-
-    def forward(self, x):
-        """(net, ..., in) to (net, ..., out)."""
-        flat = x.reshape(x.shape[0], -1, x.shape[-1])
-        return torch.baddbmm(self.bias, flat, self.weight).view(*x.shape[:-1], -1)
-
-
-def _drawn(streams, shape, n_in, init="torch"):
-    """One draw a net, each from its own stream: a net is the same alone and among others."""
-    if init == "normal":
-        return torch.stack([torch.randn(shape, generator=g) / math.sqrt(n_in) for g in streams])
-    bound = 1 / math.sqrt(n_in)
-    return torch.stack([(2 * torch.rand(shape, generator=g) - 1) * bound for g in streams])
+from ..stacked import Linear, Stacked, drawn, torch_function
 
 
 class Layer(nn.Module):
@@ -77,7 +55,7 @@ class Encoder(nn.Module):
         return torch.cat([x[..., : self.passing], z], dim=-1)
 
 
-class Network(nn.Module):
+class Network(Stacked):
     """Encoder (if any), core, readout: what all architectures share.
 
     `core` maps (net, trial, step, channel) to (net, trial, step, unit); `readout` is linear.
@@ -85,8 +63,7 @@ class Network(nn.Module):
 
     def __init__(self, core, n_units, n_out, streams, *, encoder=None, train_readout=True,
                  init="torch"):  # fmt: skip
-        super().__init__()
-        self.n_nets = len(streams)
+        super().__init__(len(streams))
         self.encoder = encoder
         self.core = core
         self.readout = Linear(n_units, n_out, streams, init)
@@ -107,16 +84,6 @@ class Network(nn.Module):
         alone.load_state_dict({k: v[i : i + 1].clone() for k, v in self.state_dict().items()})
         return alone
 
-    def net_state(self, i):
-        """Net i's part of all tensors, copied."""
-        return {k: v[i].detach().clone() for k, v in self.state_dict().items()}
-
-    @torch.no_grad()
-    def load_net_state(self, i, state):
-        """Put back what `net_state` gave."""
-        for name, value in self.state_dict().items():
-            value[i].copy_(state[name])
-
     @torch.no_grad()
     def pair_(self):
         """Units of the last layer in pairs of the same input and opposite readout: outputs are 0.
@@ -129,14 +96,6 @@ class Network(nn.Module):
             part[..., half:] = part[..., :half]
         self.readout.weight[:, half:] = -self.readout.weight[:, :half]
         self.readout.bias.zero_()
-
-    def clip_(self, norm):
-        """Shorten the gradient of every net that is longer than `norm`."""
-        grads = [p.grad for p in self.parameters() if p.grad is not None]
-        length = sum(g.square().flatten(1).sum(1) for g in grads).sqrt()
-        scale = (norm / (length + 1e-6)).clamp(max=1.0)
-        for g in grads:
-            g.mul_(scale.view(-1, *[1] * (g.dim() - 1)))
 
     @property
     def random(self):
@@ -251,8 +210,8 @@ class ConvolutionalMap(nn.Module):
     def __init__(self, n_in, n_out, streams, activation, side=3):
         super().__init__()
         fan = n_in * side * side
-        self.weight = nn.Parameter(_drawn(streams, (n_out, n_in, side, side), fan, "torch"))
-        self.bias = nn.Parameter(_drawn(streams, (n_out,), fan, "torch"))
+        self.weight = nn.Parameter(drawn(streams, (n_out, n_in, side, side), fan, "torch"))
+        self.bias = nn.Parameter(drawn(streams, (n_out,), fan, "torch"))
         self.function = torch_function(activation)
 
     def forward(self, x):

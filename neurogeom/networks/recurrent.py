@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from .activations import torch_function
-from .modules import _drawn
+from ..stacked import drawn, torch_function
 
 
 class Recurrent(nn.Module):
@@ -20,9 +19,9 @@ class Recurrent(nn.Module):
         super().__init__()
         self.units, self.noise, self.streams = units, noise, None
         size = self.gates * units
-        self.weight_in = nn.Parameter(_drawn(streams, (n_in, size), units, "torch"))
-        self.weight = nn.Parameter(_drawn(streams, (units, size), units, "torch"))
-        self.bias = nn.Parameter(_drawn(streams, (1, size), units, "torch"))
+        self.weight_in = nn.Parameter(drawn(streams, (n_in, size), units, "torch"))
+        self.weight = nn.Parameter(drawn(streams, (units, size), units, "torch"))
+        self.bias = nn.Parameter(drawn(streams, (1, size), units, "torch"))
 
     def forward(self, x):
         """(net, trial, step, channel) to the states (net, trial, step, unit)."""
@@ -88,7 +87,7 @@ class GRUCore(Recurrent):
 
     def __init__(self, n_in, units, streams, noise=0.0, memory=0.0):
         super().__init__(n_in, units, streams, noise)
-        self.bias_candidate = nn.Parameter(_drawn(streams, (1, units), units, "torch"))
+        self.bias_candidate = nn.Parameter(drawn(streams, (1, units), units, "torch"))
         self.bias.data[..., units : 2 * units] += memory  # of the update gate
 
     def advance(self, now, state):

@@ -1,0 +1,26 @@
+"""What the axes of a population mean: sparse features, recoverable latents, slow factors."""
+
+from __future__ import annotations
+
+import sys
+
+from neurogeom._face import Face
+
+_HOME: dict[str, str] = {}
+
+__all__: list[str] = []
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOME))
+
+
+sys.modules[__name__].__class__ = Face
