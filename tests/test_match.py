@@ -1,0 +1,104 @@
+"""Matching of found features with true ones: closed forms, all permutations, invariances."""
+
+import warnings
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from neurogeom.formulas.match import correlation, cosine, match, mcc
+
+
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 5))
+@settings(max_examples=40, deadline=None)
+def test_no_other_pairing_sums_to_more(seed, n_true, n_found):
+    s = np.random.default_rng(seed).random((n_true, n_found))
+    wide = s if n_true <= n_found else s.T
+    best = max(
+        wide[range(len(wide)), p].sum() for p in permutations(range(wide.shape[1]), len(wide))
+    )
+    assert match(s).similarity.sum() == pytest.approx(best)
+    assert match(s).value == pytest.approx(best / n_true)
+    assert match(s, over="fewer").value == pytest.approx(best / len(wide))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_permutation_sign_and_scale_change_nothing_and_a_rotation_does(seed):
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((500, 4))
+    order, scale = rng.permutation(4), rng.choice([-1, 1], 4) * rng.uniform(0.1, 9, 4)
+    found = mcc(z, 5 + z[:, order] * scale)
+    assert found.value == pytest.approx(1.0)
+    assert order[found.found].tolist() == [0, 1, 2, 3]
+    turn = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    assert mcc(z, z @ turn).value < 0.999
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, np.pi / 4, 1.2])
+def test_a_rotation_in_the_plane_costs_its_cosine(angle):
+    z = np.random.default_rng(1).standard_normal((200_000, 2))
+    c, s = np.cos(angle), np.sin(angle)
+    expected = max(abs(c), abs(s))
+    assert mcc(z, z @ [[c, s], [-s, c]]).value == pytest.approx(expected, abs=4 / np.sqrt(200_000))
+
+
+def test_one_pair_of_five_turned_by_45_degrees_is_the_closed_form():
+    z = np.random.default_rng(2).standard_normal((200_000, 5))
+    turned = z.copy()
+    turned[:, 0], turned[:, 1] = (z[:, 0] + z[:, 1]) / 2**0.5, (z[:, 0] - z[:, 1]) / 2**0.5
+    assert mcc(z, turned).value == pytest.approx((3 + 2**0.5) / 5, abs=0.003)
+
+
+def test_ranks_forgive_what_is_monotone_and_agree_with_scipy():
+    rng = np.random.default_rng(3)
+    z, noise = rng.standard_normal((300, 3)), rng.standard_normal((300, 3))
+    assert mcc(z, z**3, kind="spearman").value == pytest.approx(1.0)
+    assert mcc(z, z**3).value < 0.95
+    both = spearmanr(z, z + noise).statistic[:3, 3:]
+    np.testing.assert_allclose(correlation(z, z + noise, kind="spearman"), both, atol=1e-12)
+    np.testing.assert_allclose(correlation(z, noise), np.corrcoef(z.T, noise.T)[:3, 3:], atol=1e-12)
+
+
+def test_a_column_that_does_not_vary_matches_nothing_in_silence():
+    z = np.random.default_rng(4).standard_normal((50, 2))
+    dead = np.column_stack([z[:, 0], np.full(50, 0.1)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = mcc(z, dead)
+    assert found.value == pytest.approx(0.5, abs=0.15)
+    assert 0.0 in found.similarity
+
+
+def test_missing_features_lower_the_mean_unless_only_pairs_count():
+    z = np.random.default_rng(5).standard_normal((100, 4))
+    assert mcc(z, z[:, :3]).value == pytest.approx(0.75)
+    assert mcc(z, z[:, :3], over="fewer").value == pytest.approx(1.0)
+
+
+def test_opposite_atoms_match_without_sign_and_do_not_with_it():
+    a = np.random.default_rng(6).standard_normal((3, 5))
+    assert match(cosine(a, -2 * a)).value == pytest.approx(1.0)
+    assert np.diag(cosine(a, -2 * a, signed=True)).max() == 0.0
+    assert cosine(a, np.zeros((1, 5))).max() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: match(np.zeros((0, 2))), "must be a filled matrix"),
+        (lambda: match([[np.nan]]), "finite"),
+        (lambda: match([[1.0]], over="found"), "over='found' is unknown"),
+        (lambda: mcc(np.zeros((3, 1)), np.zeros((4, 1))), "the same two samples"),
+        (lambda: mcc(np.zeros((3, 1)), np.full((3, 1), np.inf)), "not all finite"),
+        (lambda: mcc(np.zeros((3, 1)), np.zeros((3, 1)), kind="kendall"), "is unknown"),
+        (lambda: cosine(np.zeros((2, 3)), np.zeros((2, 4))), "the same neurons"),
+        (lambda: cosine(np.zeros((2, 3)), np.full((2, 3), np.nan)), "not all finite"),
+    ],
+)
+def test_what_cannot_be_matched_is_said_in_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
