@@ -293,6 +293,7 @@ def test_the_reference_package_finds_the_same_axes(regularisation):
 # --- chance -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_levels_that_are_not_coded_are_rejected_as_often_as_stated():
     """40 data sets; a is coded, b and the interaction are not."""
     p = []

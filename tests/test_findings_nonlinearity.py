@@ -68,6 +68,7 @@ def test_tanh_takes_the_geometry_of_its_targets_and_relu_keeps_that_of_its_input
     assert the_difference_is_there(f"n2 s{signal}", FAST) > 0.92
 
 
+@pytest.mark.slow
 def test_where_no_plane_separates_the_targets_relu_aligns_more_and_did_so_before_training():
     for stage in ("untrained out", "out"):
         assert median("n2 s0 relu", stage) - median("n2 s0 tanh", stage) > 0.2

@@ -222,6 +222,7 @@ def learns_a_code_that_generalises(found):
     assert found["ood"] >= 0.86
 
 
+@pytest.mark.slow
 def test_an_rnn_with_24_tasks_generalises_out_of_distribution():
     """A twelfth of the trials of the slow test, at twice the rate: three other seeds had 0.88."""
     found = medians(rnn(task={"n_tasks": 24}, steps=500, batch=32, lr=4e-3), (0, 1, 2))

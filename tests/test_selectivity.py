@@ -140,6 +140,7 @@ def kinds_of(axes, seed, *, kind=False):
     return recording(basis[:, : len(axes)] @ vectors.T, 10, seed=seed)
 
 
+@pytest.mark.slow
 def test_kinds_of_neurons_are_found_where_there_are_and_not_in_clouds():
     options = {"n_null": 99, "scale": "none"}
     found = selectivity(kinds_of(np.ones(4), 0, kind=True), ["a", "b", "c"], **options)

@@ -138,6 +138,7 @@ def test_a_population_scores_one_with_itself_although_its_noise_is_its_own():
     assert "a and b share neurons, so that CKA is of these neurons alone" in found.attrs["notes"]
 
 
+@pytest.mark.slow
 def test_noise_that_two_areas_share_is_not_similarity():
     """No signal but a common fluctuation of all conditions' trials, in both areas of a session."""
     corrected, naive = [], []

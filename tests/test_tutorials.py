@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 TUTORIALS = sorted((Path(__file__).resolve().parent.parent / "tutorials").glob("*.py"))
+QUICK = ("01", "02", "04", "07", "12")  # one of each area; the others run with the slow tests
+RUNS = [
+    pytest.param(path, marks=() if path.name[:2] in QUICK else pytest.mark.slow, id=path.stem)
+    for path in TUTORIALS
+]
 
 
 def test_there_is_a_tutorial():
     assert TUTORIALS
 
 
-@pytest.mark.parametrize("script", TUTORIALS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", RUNS)
 def test_the_tutorial_runs(script, tmp_path):
     done = subprocess.run(
         [sys.executable, str(script)],
