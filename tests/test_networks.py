@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from scipy import special  # noqa: E402
 
 from neurogeom.networks import activation, architectures, modules, recurrent  # noqa: E402
-from neurogeom.networks.activations import NAMES, parsed, torch_function  # noqa: E402
+from neurogeom.networks.activations import NAMES, parsed  # noqa: E402
 from neurogeom.networks.architectures import (  # noqa: E402
     GRU,
     LSTM,
@@ -21,6 +21,7 @@ from neurogeom.networks.architectures import (  # noqa: E402
     Convolutional,
     Transformer,
 )
+from neurogeom.stacked import torch_function  # noqa: E402
 
 NAN = float("nan")
 torch.set_num_threads(1)
