@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from math import factorial, prod
+
 import numpy as np
+
+from ..engine.block_shuffle import FEW
 
 SHUFFLES = ("rows", "shift")
 
@@ -24,6 +29,18 @@ class Exchange:
         self.block = np.unique(block, return_inverse=True)[1]
         self.constant = [all(np.ptp(f.values[r]) == 0 for r in self.rows) for f in factors]
 
+    def notes(self, factors):
+        """A sentence where blocks leave so few arrangements of factors that p is coarse."""
+        first = [rows[0] for rows in self.rows]
+        still = [f for f, constant in zip(factors, self.constant, strict=True) if constant]
+        held = Counter(zip(*(f.values[first].tolist() for f in still), strict=True))
+        ways = factorial(len(first)) // prod(map(factorial, held.values())) if still else FEW
+        if ways >= FEW:
+            return []
+        name = still[0].name
+        return [f"{len(first)} blocks, in each of which factor {name!r} is constant, allow {ways} "
+                "arrangements of its values, so p is coarse"]  # fmt: skip
+
     def moved(self, factors, rng):
         """The factors of one surrogate."""
         within = np.empty(len(self.block), int)
@@ -35,6 +52,6 @@ class Exchange:
         first = np.array([rows[0] for rows in self.rows])
         across = first[rng.permutation(len(first))][self.block]
         return [
-            f.moved(across if constant else within)
+            f.exchanged(across) if constant else f.moved(within)
             for f, constant in zip(factors, self.constant, strict=True)
         ]

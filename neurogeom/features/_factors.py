@@ -23,41 +23,57 @@ class Factor:
     name, kind : as given or inferred
     values : (row,) codes of levels where discrete, numbers, or angles in radians
     levels : int (row,), its levels, or bins of about equal rows, or equal arcs of the circle
-    labels : of the levels where discrete
+    basis, rank_basis : (row, column) orthonormal columns: a code's part in their span is its R with
+        the factor. The centred value (or its rank); cosine and sine; the indicator of each level
     """
 
     name: str
     kind: str
     values: np.ndarray
     levels: np.ndarray
-    labels: tuple = ()
+    basis: np.ndarray
+    rank_basis: np.ndarray
+
+    @classmethod
+    def of(cls, name, kind, values, levels):
+        """A factor with its bases."""
+        if kind == "discrete":
+            counts = np.bincount(levels)
+            held = np.flatnonzero(counts)
+            basis = (levels[:, None] == held) / np.sqrt(counts[held])
+            return cls(name, kind, values, levels, basis, basis)
+        basis = np.linalg.qr(_centred(_targets(kind, values)))[0]
+        ranks = _ranks(values) if kind == "continuous" else basis
+        return cls(name, kind, values, levels, basis, ranks)
 
     def moved(self, rows):
-        """The factor with other rows' values at its rows."""
-        return replace(self, values=self.values[rows], levels=self.levels[rows])
+        """The factor with its rows in another order."""
+        parts = ("values", "levels", "basis", "rank_basis")
+        return replace(self, **{part: getattr(self, part)[rows] for part in parts})
+
+    def exchanged(self, rows):
+        """The factor with the values of other rows at its own, some more often than before."""
+        return Factor.of(self.name, self.kind, self.values[rows], self.levels[rows])
 
     @property
     def targets(self):
         """What a regression predicts, (row, target): the value, or cosine and sine of the angle."""
-        if self.kind == "circular":
-            return np.column_stack([np.cos(self.values), np.sin(self.values)])
-        return self.values[:, None]
+        return _targets(self.kind, self.values)
 
-    def basis(self, ranks):
-        """Orthonormal columns (row, column): a code's part in their span is its R with the factor.
 
-        The centred value or rank; cosine and sine; the indicator of each level.
-        """
-        if self.kind == "discrete":
-            counts = np.bincount(self.levels)
-            held = np.flatnonzero(counts)
-            return (self.levels[:, None] == held) / np.sqrt(counts[held])
-        targets = self.targets
-        if ranks and self.kind == "continuous":
-            from scipy.stats import rankdata
+def _targets(kind, values):
+    return np.column_stack([np.cos(values), np.sin(values)] if kind == "circular" else [values])
 
-            targets = rankdata(targets, axis=0)
-        return np.linalg.qr(targets - targets.mean(axis=0))[0]
+
+def _centred(columns):
+    return columns - columns.mean(axis=0)
+
+
+def _ranks(values):
+    from scipy.stats import rankdata
+
+    ranks = _centred(rankdata(values)[:, None])
+    return ranks / np.linalg.norm(ranks)
 
 
 def factors_of(columns, kinds, periods, n_rows) -> list[Factor]:
@@ -99,14 +115,14 @@ def _factor(name, column, kind, period, n_rows):
     kind = kind or _inferred(values, labels, period)
     _check(name, values, labels, kind, period)
     if kind == "discrete":
-        return Factor(name, kind, levels.astype(float), levels, tuple(labels.tolist()))
+        return Factor.of(name, kind, levels.astype(float), levels)
     n_levels = max(2, min(LEVELS, n_rows // ROWS_A_LEVEL))
     if kind == "circular":
         angle = 2 * np.pi * values / period
-        return Factor(name, kind, angle, arcs(values, n_levels, period))
+        return Factor.of(name, kind, angle, arcs(values, n_levels, period))
     values = values.astype(float)
     bins = binned(values[:, None], n_levels, binning="quantile")[:, 0]
-    return Factor(name, kind, values, bins)
+    return Factor.of(name, kind, values, bins)
 
 
 def _inferred(values, labels, period):

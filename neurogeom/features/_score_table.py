@@ -15,7 +15,8 @@ from ._informativeness import importances, one_against_rest, single_code_accurac
 from ._votes import beta_vae, factor_vae
 
 KEY = 87  # of random streams
-COUNTED = ("mcc", "mig", "modularity", "sap_continuous")
+CORRELATED = ("mcc", "sap_continuous")
+INFORMED = ("mig", "modularity")
 LEARNED = (
     "dci_disentanglement", "dci_completeness", "informativeness", "sap_discrete", "explicitness",
     "factor_vae", "beta_vae",
@@ -87,66 +88,99 @@ def standardised(x):
     return np.where(varies, centred / np.where(varies, spread, 1.0), 0.0)
 
 
-# --- scores that are counted: from mutual information and correlations --------------------------
+# --- scores of correlations -----------------------------------------------------------------------
 
 
-def counted(table, n, **parallel_options):
+def correlated(table, n, **parallel_options):
     """Scores of the data and of n surrogates, and the matrices of the data.
 
-    Returns {name: (estimate, naive, null (surrogate,))} and {name: (code, factor) or (code,)}.
+    Returns {name: (estimate, naive, null (surrogate,))} and {name: array}.
     """
-    n_shuffles = max(n, BIAS_SHUFFLES)
+    names = [s for s in CORRELATED if s in table.scores]
+    if not names:
+        return {}, {}
 
     def task(draws):
-        found = [_matrices(table, table.moved(d)) for d in draws]
+        return (np.array([_of_correlations(table, names, table.moved(d))[0] for d in draws]),)
+
+    values, correlation = _of_correlations(table, names, table.factors)
+    return _beside(names, values, parallel.over(task, n, **parallel_options)), {
+        "correlation": correlation
+    }
+
+
+def _of_correlations(table, names, factors):
+    """The value of each name, and the correlations (code, factor) by rank where asked for."""
+    plain = _square(table.codes, [f.basis for f in factors])
+    square = plain
+    if table.ranks and "mcc" in names:
+        by_rank = _square(table.ranked, [f.rank_basis for f in factors])
+        circular = [f.kind == "circular" for f in factors]  # ranks would bend a cosine
+        square = np.where(circular, plain, by_rank)
+    linear = [f.kind != "discrete" for f in factors]
+    found = {
+        "mcc": match(np.sqrt(square).T).value,
+        "sap_continuous": sap(plain[:, linear]) if any(linear) else np.nan,
+    }
+    return [found[name] for name in names], np.sqrt(square)
+
+
+def _square(codes, bases):
+    """Squared multiple correlation of each code with each basis, (code, factor)."""
+    parts = [((codes.T @ basis) ** 2).sum(axis=1) for basis in bases]
+    return np.clip(np.column_stack(parts) / len(codes), 0.0, 1.0)
+
+
+def _beside(names, values, null):
+    """Values that nothing corrects, beside their null (surrogate, name) or None."""
+    null = np.zeros((0, len(names))) if null is None else null[0]
+    return {m: (v, v, null[:, i]) for i, (m, v) in enumerate(zip(names, values, strict=True))}
+
+
+# --- scores of mutual information ----------------------------------------------------------------
+
+
+def informed(table, n, **parallel_options):
+    """As :func:`correlated`, for scores of mutual information, less its mean over shuffled rows."""
+    names = [s for s in INFORMED if s in table.scores]
+    if not names:
+        return {}, {}
+
+    def task(draws):
+        found = [_information(table, table.moved(d)) for d in draws]
         return tuple(np.array(part) for part in zip(*found, strict=True))
 
-    correlation, square, information, entropies = _matrices(table, table.factors)
-    shuffled = parallel.over(task, n_shuffles, **parallel_options)
-    null_correlation, null_square, null_information, null_entropy = shuffled
-    corrected, of_null, bias = _corrected(information, null_information)
-    informs, null_informs = _informative(information - bias, null_information - bias)
-    linear = [f.kind != "discrete" for f in table.factors]
-    found = {}
-    if "mcc" in table.scores:
-        value = match(correlation.T).value
-        found["mcc"] = value, value, np.array([match(c.T).value for c in null_correlation[:n]])
-    if "mig" in table.scores:
-        null = [mig(i, h) for i, h in zip(of_null[:n], null_entropy, strict=False)]
-        found["mig"] = mig(corrected, entropies), mig(information, entropies), np.array(null)
-    if "modularity" in table.scores:
-        null = [_modularity(i, on) for i, on in zip(of_null[:n], null_informs, strict=False)]
-        naive = float(modularities(information).mean())
-        found["modularity"] = _modularity(corrected, informs), naive, np.array(null)
-    if "sap_continuous" in table.scores:
-        value = sap(square[:, linear]) if any(linear) else np.nan
-        null = [sap(s[:, linear]) if any(linear) else np.nan for s in null_square[:n]]
-        found["sap_continuous"] = value, value, np.array(null)
+    information, entropies = _information(table, table.factors)
+    shuffled, null_entropies = parallel.over(task, max(n, BIAS_SHUFFLES), **parallel_options)
+    corrected, of_null, bias = _corrected(information, shuffled)
+    informs, null_informs = _informative(information - bias, shuffled - bias)
+    rows = list(zip(of_null, null_entropies, null_informs, strict=True))[:n]
+    found = {
+        "mig": (
+            mig(corrected, entropies),
+            mig(information, entropies),
+            np.array([mig(i, h) for i, h, _ in rows]),
+        ),
+        "modularity": (
+            _modularity(corrected, informs),
+            float(modularities(information).mean()),
+            np.array([_modularity(i, on) for i, _, on in rows]),
+        ),
+    }
     matrices = {
         "mutual_information": corrected,
         "naive_mutual_information": information,
-        "correlation": correlation,
         "informative": informs,
         "entropy": entropies,
     }
-    return found, matrices
+    return {name: found[name] for name in names}, matrices
 
 
-def _matrices(table, factors):
-    """Correlation (by rank where asked for), its plain square, information, entropies."""
-    n = len(table.codes)
-    square, by_rank = [], []
-    for factor in factors:
-        plain = ((table.codes.T @ factor.basis(False)) ** 2).sum(axis=1) / n
-        square.append(plain)
-        ranks = table.ranks and factor.kind != "circular"  # ranks would bend a cosine
-        again = ((table.ranked.T @ factor.basis(True)) ** 2).sum(axis=1) / n if ranks else plain
-        by_rank.append(again)
-    correlation = np.sqrt(np.clip(np.column_stack(by_rank), 0.0, 1.0))
+def _information(table, factors):
+    """Plugin mutual information (code, factor), and the entropy of each factor, in nats."""
     levels = np.column_stack([f.levels for f in factors])
-    information = mutual_information(table.bins, levels)
     entropies = np.array([entropy(f.levels) for f in factors])
-    return correlation, np.clip(np.column_stack(square), 0.0, 1.0), information, entropies
+    return mutual_information(table.bins, levels), entropies
 
 
 def _corrected(information, null):
@@ -172,19 +206,16 @@ def _modularity(information, informs):
 
 
 def learned(table, n, **parallel_options):
-    """As :func:`counted`, for scores that train a model; the matrices hold the importances."""
-    if not any(s in LEARNED for s in table.scores):
-        return {}, {}
+    """As :func:`correlated`, for scores that train a model; the matrix is that of importances."""
     names = [s for s in LEARNED if s in table.scores]
+    if not names:
+        return {}, {}
 
     def task(draws):
         return (np.array([_values(table, names, table.moved(d), d)[0] for d in draws]),)
 
     values, matrices = _values(table, names, table.factors, -1)
-    null = parallel.over(task, n, chunk=1, **parallel_options)
-    null = np.zeros((0, len(names))) if null is None else null[0]
-    found = {m: (v, v, null[:, i]) for i, (m, v) in enumerate(zip(names, values, strict=True))}
-    return found, matrices
+    return _beside(names, values, parallel.over(task, n, chunk=1, **parallel_options)), matrices
 
 
 def _values(table, names, factors, draw):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,12 +20,22 @@ from ..options import one_of, some_of, whole
 from ._exchange_rows import SHUFFLES, Exchange
 from ._factors import factors_of
 from ._informativeness import IMPORTANCE
-from ._score_table import COUNTED, LEARNED, Table, counted, learned, standardised
+from ._score_table import (
+    CORRELATED,
+    INFORMED,
+    KEY,
+    LEARNED,
+    Table,
+    correlated,
+    informed,
+    learned,
+    standardised,
+)
 
-SCORES = (*COUNTED, *LEARNED)
+SCORES = (*CORRELATED, *INFORMED, *LEARNED)
 BLIND_SPOTS = {
-    "mcc": "punishes codes that are many for one factor only where others are missing; its chance "
-    "grows with the number of codes; a circular factor spread over two codes counts in full",
+    "mcc": "copies of codes, and codes without information, cost nothing; its chance grows with the "
+    "number of codes; only one of the two codes that an angle needs is looked at",
     "mig": "0 where a factor has two codes, as a copy of each code or the cosine and sine of an "
     "angle; depends on the bins (equal widths: 0.88 for cubes of perfect codes)",
     "modularity": "0.85 to 0.98 for random rotations of five factors; many codes may share a "
@@ -92,14 +103,15 @@ def disentanglement(
 
     - ``mcc``: mean correlation of factors with codes, matched one to one; a factor without a code
       counts as 0. By rank (Hyvarinen & Morioka 2016).
+    - ``sap_continuous``, over continuous and circular factors, ``sap_discrete``, over discrete ones
+      (Kumar et al. 2018): gap of squared correlations, and of held-out accuracies of one code.
     - ``mig``: gap of mutual information (Chen et al. 2018); ``modularity`` (Ridgeway & Mozer
       2018). Both from mutual information less its mean over shuffled rows; ``naive``: without that
       (it is too high by about (bins - 1)(levels - 1) / 2 rows nats), and modularity over all codes
       instead of those whose information is above that of all shuffles.
     - ``dci_disentanglement``, ``dci_completeness``, ``informativeness`` (Eastwood & Williams 2018):
-      from the importances of a model for each factor; held-out accuracy, or 1 - NRMSE.
-    - ``sap_continuous``, ``sap_discrete`` (Kumar et al. 2018): gap of squared correlations, over
-      continuous and circular factors; of held-out accuracies of one code, over discrete ones.
+      from the importances of a model for each factor; held-out accuracy of discrete factors, and
+      1 - NRMSE of others (below 0 where it predicts worse than the mean does).
     - ``explicitness`` (Ridgeway & Mozer 2018): area under the ROC curve of a linear readout of each
       level against the others, over discrete factors, held out.
     - ``factor_vae`` (Kim & Mnih 2018), ``beta_vae`` (Higgins et al. 2017): votes of batches of rows
@@ -139,7 +151,7 @@ def disentanglement(
         block are shifted in time by a random lag, with the ends joined, for codes and factors that
         both change slowly: rows shuffled would then reject far too often.
     n_null, n_null_learned : int
-        Surrogates of the four scores that are counted (mcc to sap_continuous), and of the seven
+        Surrogates of the four scores that are counted (mcc to modularity), and of the seven
         that train models, which cost more.
     n_rotations : int
         Random rotations that ``rotated`` is the mean of; each stands in ``rotations``.
@@ -285,14 +297,15 @@ def _split(n, blocks, seed):
     """Rows to learn from and rows to test, half each of at most MOST_ROWS; whole blocks."""
     from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 
-    most = min(n, MOST_ROWS)
+    most = min(n, MOST_ROWS) // 2
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 0)))
+    state = int(rng.integers(2**31))
     if blocks is None:
-        splitter = ShuffleSplit(1, train_size=most // 2, test_size=most // 2, random_state=seed)
+        splitter = ShuffleSplit(1, train_size=most, test_size=most, random_state=state)
         return next(splitter.split(np.zeros(n)))
-    halves = GroupShuffleSplit(1, train_size=0.5, random_state=seed)
-    halves = next(halves.split(np.zeros(n), groups=blocks))
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(87, 5)))
-    return tuple(np.sort(rng.permutation(half)[: most // 2]) for half in halves)
+    splitter = GroupShuffleSplit(1, train_size=0.5, random_state=state)
+    halves = next(splitter.split(np.zeros(n), groups=blocks))
+    return tuple(np.sort(rng.permutation(half)[:most]) for half in halves)
 
 
 # --- what is returned ---------------------------------------------------------------------------
@@ -300,9 +313,7 @@ def _split(n, blocks, seed):
 
 def _dataset(table, units, n_null, n_null_learned, n_rotations, n_jobs):
     names = list(table.scores)
-    values, matrices = counted(table, n_null, n_jobs=n_jobs)
-    more, importances = learned(table, n_null_learned, n_jobs=n_jobs)
-    values, matrices = values | more, matrices | importances
+    values, matrices = _scored(table, n_null, n_null_learned, n_jobs)
     estimate, naive = (np.array([values[s][i] for s in names], float) for i in (0, 1))
     null = np.full((max(n_null, n_null_learned), len(names)), np.nan)
     p = np.full(len(names), np.nan)
@@ -311,8 +322,8 @@ def _dataset(table, units, n_null, n_null_learned, n_rotations, n_jobs):
         null[: len(own), i] = own
         if len(own):
             p[i] = rank_p(estimate[i], own, alternative="greater")
-    turned = [_turned(table.rotated(r), names, n_jobs) for r in range(n_rotations)]
-    turned = np.array(turned).reshape(n_rotations, len(names))
+    rotations = [_scored(table.rotated(r), 0, 0, n_jobs)[0] for r in range(n_rotations)]
+    turned = np.array([[r[s][0] for s in names] for r in rotations]).reshape(-1, len(names))
     drawn = np.isfinite(null).sum(axis=0)
     chance = np.where(drawn, np.nansum(null, axis=0) / np.maximum(drawn, 1), np.nan)
     dims = {"correlation": ("code", "factor"), "importance": ("code", "factor"),
@@ -337,13 +348,18 @@ def _dataset(table, units, n_null, n_null_learned, n_rotations, n_jobs):
         "kind": ("factor", [f.kind for f in table.factors]),
         "code": units,
     }
-    return xr.Dataset(data, coords, _attrs(table, matrices, estimate))
+    return xr.Dataset(data, coords, _attrs(table, estimate))
 
 
-def _turned(table, names, n_jobs):
-    """The scores of rotated codes, without a null."""
-    found = counted(table, 0, n_jobs=n_jobs)[0] | learned(table, 0)[0]
-    return [found[name][0] for name in names]
+def _scored(table, n_null, n_null_learned, n_jobs):
+    """{name: (estimate, naive, null)} of all scores, and all matrices by name."""
+    parts = [
+        correlated(table, n_null, n_jobs=n_jobs),
+        informed(table, n_null, n_jobs=n_jobs),
+        learned(table, n_null_learned, n_jobs=n_jobs),
+    ]
+    values, matrices = zip(*parts, strict=True)
+    return dict(ChainMap(*values)), dict(ChainMap(*matrices))
 
 
 def _reading(name, estimate, chance, p, turned):
@@ -363,9 +379,10 @@ def _reading(name, estimate, chance, p, turned):
     return f"{said}: above chance, and above the same codes on random axes"
 
 
-def _attrs(table, matrices, estimate):
+def _attrs(table, estimate):
     constant = int((~table.varies).sum())
     notes = [f"{constant} codes do not vary"] if constant else []
+    notes += table.exchange.notes(table.factors)
     names = [s for s, e in zip(table.scores, estimate, strict=True) if not np.isfinite(e)]
     return {
         "measure": "disentanglement",
@@ -377,7 +394,6 @@ def _attrs(table, matrices, estimate):
         "seed": table.seed,
         "n_rows": len(table.codes),
         "n_codes_constant": constant,
-        "n_codes_uninformative": int((~matrices["informative"]).sum()),
         "reasons": {s: REASONS[s] for s in names},
         "notes": notes,
         "version": __version__,

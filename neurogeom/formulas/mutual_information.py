@@ -16,9 +16,10 @@ BINNING = ("quantile", "equal_width")
 def binned(x: np.ndarray, n_bins: int, *, binning: str = "quantile") -> np.ndarray:
     """The bin of every sample, column by column: int (sample, column) from 0.
 
-    Quantile bins know only the order of values, so a monotone distortion changes nothing; equal
-    values share a bin, so that there may be fewer. Equal-width bins go from the least to the
-    largest value, as a histogram's. A column that does not vary is one bin.
+    Quantile bins know only the order of values, so a monotone distortion changes nothing. Equal
+    values share a bin, and a column of no more distinct values than bins has a bin for each.
+    Equal-width bins go from the least to the largest value, as a histogram's. A column that does
+    not vary is one bin.
 
     Parameters
     ----------
@@ -43,14 +44,21 @@ def binned(x: np.ndarray, n_bins: int, *, binning: str = "quantile") -> np.ndarr
     if x.ndim != 2 or not len(x) or not np.isfinite(x).all():
         raise ValueError(f"x of shape {x.shape} must be a matrix of finite numbers; give (sample, "
                          "column)")  # fmt: skip
-    if binning == "quantile":
-        inner = np.quantile(x, np.arange(1, n_bins) / n_bins, axis=0, method="inverted_cdf")
-    else:
-        inner = np.linspace(x.min(axis=0), x.max(axis=0), n_bins + 1)[1:-1]
-    side = "left" if binning == "quantile" else "right"  # an edge of a histogram opens a bin
-    return np.column_stack(
-        [np.searchsorted(np.unique(e), c, side=side) for e, c in zip(inner.T, x.T, strict=True)]
-    )
+    one = _quantile_bins if binning == "quantile" else _equal_widths
+    return np.column_stack([one(column, n_bins) for column in x.T])
+
+
+def _quantile_bins(column, n_bins):
+    values, place = np.unique(column, return_inverse=True)
+    if len(values) <= n_bins:
+        return place
+    inner = np.quantile(column, np.arange(1, n_bins) / n_bins, method="inverted_cdf")
+    return np.searchsorted(np.unique(inner), column)
+
+
+def _equal_widths(column, n_bins):
+    inner = np.linspace(column.min(), column.max(), n_bins + 1)[1:-1]
+    return np.searchsorted(np.unique(inner), column, side="right")  # an edge opens a bin
 
 
 def arcs(angle: np.ndarray, n_bins: int, period: float) -> np.ndarray:
