@@ -6,9 +6,11 @@ import sys
 
 from neurogeom._face import Face
 
-_HOME: dict[str, str] = {}
+_HOME: dict[str, str] = {
+    "disentanglement": "disentanglement",
+}
 
-__all__: list[str] = []
+__all__: list[str] = ["disentanglement"]
 
 
 def __getattr__(name: str):
