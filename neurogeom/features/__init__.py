@@ -6,9 +6,12 @@ import sys
 
 from neurogeom._face import Face
 
-_HOME: dict[str, str] = {}
+_HOME: dict[str, str] = {
+    "linear_diet": "linear_diet",
+    "probe": "probe",
+}
 
-__all__: list[str] = []
+__all__: list[str] = ["linear_diet", "probe"]
 
 
 def __getattr__(name: str):
