@@ -7,11 +7,12 @@ import sys
 from neurogeom._face import Face
 
 _HOME: dict[str, str] = {
+    "diet": "diet",
     "linear_diet": "linear_diet",
     "probe": "probe",
 }
 
-__all__: list[str] = ["linear_diet", "probe"]
+__all__: list[str] = ["diet", "linear_diet", "probe"]
 
 
 def __getattr__(name: str):

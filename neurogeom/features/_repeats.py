@@ -1,4 +1,4 @@
-"""Directions learnt from repeats of some trials, and their signal in others: what linear DIET asks."""
+"""Directions learnt from repeats in some trials, and the signal along them in others."""
 
 from typing import Any, NamedTuple
 
