@@ -245,15 +245,15 @@ def test_repeats_as_augmentation_find_what_they_share():
     """Noise along two axes is loud, data differ along two others: their ratio decides."""
     rng = np.random.default_rng(3)
     z, turn = rng.standard_normal((60, 2)), np.linalg.qr(rng.standard_normal((8, 8)))[0]
-    datum = np.repeat(np.arange(60), 6)
-    noise = rng.standard_normal((360, 8)) * [0.3, 0.3, 3, 3, 0.3, 0.3, 0.3, 0.3]
+    datum = np.repeat(np.arange(60), 4)
+    noise = rng.standard_normal((240, 8)) * [0.3, 0.3, 3, 3, 0.3, 0.3, 0.3, 0.3]
     x = (np.pad(z[datum], ((0, 0), (0, 6))) + noise) @ turn
     new = rng.standard_normal((200, 2))
     x_new = (np.pad(new, ((0, 0), (0, 6))) + noise[:200]) @ turn
     learnt, drawn = (
         diet(x, datum=datum, augment=None, epochs=n, seed=0, layers=(64, 3), batch=60, lr=0.01,
              device="cpu")
-        for n in (60, 0)
+        for n in (40, 0)
     )  # fmt: skip
     assert learnt.results.attrs["n_data"] == 60
 
