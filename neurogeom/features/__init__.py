@@ -6,11 +6,19 @@ import sys
 
 from neurogeom._face import Face
 
-_HOME: dict[str, str] = {
+_HOME = {
+    "diet": "diet",
     "disentanglement": "disentanglement",
+    "linear_diet": "linear_diet",
+    "probe": "probe",
 }
 
-__all__: list[str] = ["disentanglement"]
+__all__ = [
+    "diet",
+    "disentanglement",
+    "linear_diet",
+    "probe",
+]
 
 
 def __getattr__(name: str):
