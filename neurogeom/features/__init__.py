@@ -6,9 +6,35 @@ import sys
 
 from neurogeom._face import Face
 
-_HOME: dict[str, str] = {}
+_HOME: dict[str, str] = {
+    "Colour": "similarity_metrics",
+    "GaborEnergy": "similarity_metrics",
+    "Labels": "similarity_metrics",
+    "Pairwise": "similarity_metrics",
+    "Pixels": "similarity_metrics",
+    "Similarity": "similarity_metrics",
+    "compare_bases": "bases",
+    "cross_odd_one_out": "curation",
+    "curate": "curation",
+    "find_directions": "directions",
+    "interpretability": "interpretability",
+    "textures": "textures",
+}
 
-__all__: list[str] = []
+__all__: list[str] = [
+    "Colour",
+    "GaborEnergy",
+    "Labels",
+    "Pairwise",
+    "Pixels",
+    "Similarity",
+    "compare_bases",
+    "cross_odd_one_out",
+    "curate",
+    "find_directions",
+    "interpretability",
+    "textures",
+]
 
 
 def __getattr__(name: str):
