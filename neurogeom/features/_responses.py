@@ -90,7 +90,7 @@ def _of_trials(found):
 
 def _means(found, levels, labels):
     means = condition_means(found, levels)
-    values, names = means.values, coordinates(means, "neuron")
+    values, names = means.values, {k: means[k].values for k in ("unit_id", "session")}
     if not np.isfinite(values).all():
         row, neuron = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(f"neuron {names['unit_id'][neuron]} has no response to stimulus "

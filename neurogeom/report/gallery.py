@@ -71,7 +71,8 @@ def gallery(index, images, *, n=12, order="estimate", n_columns=9):
             if j == 0:
                 axis.set_ylabel(_name(own), rotation=0, ha="right", va="center", fontsize=8)
         shared = _strip(figure.add_subplot(grid[i, n_columns], sharex=shared), own)
-        shared.tick_params(labelbottom=i + 1 == len(rows))
+        shared.tick_params(labelbottom=i + 1 == len(rows), bottom=i + 1 == len(rows))
+        shared.spines["bottom"].set_visible(i + 1 == len(rows))
     shared.set_xlabel(_WORDS[index.attrs["kind"]], fontsize=8)
     figure.supxlabel(_foot(index, len(rows)), fontsize=7, color="#555555")
     return figure
