@@ -7,17 +7,41 @@ import sys
 from neurogeom._face import Face
 
 _HOME = {
+    "Colour": "similarity_metrics",
+    "GaborEnergy": "similarity_metrics",
+    "Labels": "similarity_metrics",
+    "Pairwise": "similarity_metrics",
+    "Pixels": "similarity_metrics",
+    "Similarity": "similarity_metrics",
+    "compare_bases": "bases",
+    "cross_odd_one_out": "curation",
+    "curate": "curation",
     "diet": "diet",
     "disentanglement": "disentanglement",
+    "find_directions": "directions",
+    "interpretability": "interpretability",
     "linear_diet": "linear_diet",
     "probe": "probe",
+    "textures": "textures",
 }
 
 __all__ = [
+    "Colour",
+    "GaborEnergy",
+    "Labels",
+    "Pairwise",
+    "Pixels",
+    "Similarity",
+    "compare_bases",
+    "cross_odd_one_out",
+    "curate",
     "diet",
     "disentanglement",
+    "find_directions",
+    "interpretability",
     "linear_diet",
     "probe",
+    "textures",
 ]
 
 

@@ -1,0 +1,288 @@
+"""Directions of a population that may mean more than its neurons, and whether they do."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .. import options
+from ..activity import from_arrays
+from ._responses import responses
+
+__all__ = ["Directions", "find_directions"]
+
+CODES = ("projection", "distance")
+LEAST_NORM = 1e-6
+N_STARTS = 10  # of k-means
+BIG = 10**8  # stimuli x neurons x directions above which k-means takes batches
+ICA = {"max_iter": 1000, "tol": 1e-4}
+KEY = 74  # of random streams
+NEURONS = "neurons"
+
+Encode = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Directions in the space of neurons, and the code of a response along each.
+
+    vectors : DataArray (direction, neuron) of length 1, with the ids of the neurons
+    method : how they were found; stimulus : trial coordinate that names it, or None
+    encode : responses (stimulus, neuron) to codes (stimulus, direction)
+    """
+
+    vectors: xr.DataArray
+    method: str
+    stimulus: str | None
+    encode: Encode
+
+    def transform(self, x: Any) -> xr.DataArray:
+        """The codes of activity, in the same container: trials are stimuli, neurons directions.
+
+        Raises
+        ------
+        ValueError
+            A neuron of the directions is not there.
+        """
+        found = responses(x, self.stimulus, None, 0)
+        have = {key: i for i, key in enumerate(zip(found.session, found.unit_id, strict=True))}
+        wanted = self.vectors.session.values, self.vectors.unit_id.values
+        known = set(found.session) & set(wanted[0])
+        if not known and len(set(found.session)) == len(set(wanted[0])) == 1:
+            have = {(str(wanted[0][0]), unit): i for (_, unit), i in have.items()}
+        columns = [have.get(key, -1) for key in zip(*wanted, strict=True)]
+        if min(columns) < 0:
+            unit = wanted[1][columns.index(-1)]
+            raise ValueError(f"neuron {unit} of the directions is not in this activity; give the "
+                             "neurons that they were found in")  # fmt: skip
+        codes = self.encode(found.values[:, columns])
+        trial = {"trial_id": found.labels} | (
+            {self.stimulus: found.labels} if self.stimulus else {}
+        )
+        return from_arrays(codes, trial, session=self.method, units="a.u.")
+
+
+def find_directions(
+    x: Any,
+    *,
+    method: str | Callable = "kmeans",
+    n: int | None = None,
+    stimulus: str | None = None,
+    normalise: bool = True,
+    code: str = "projection",
+    penalty: float | None = None,
+    least_reliability: float | None = 0.3,
+    seed: int = 0,
+) -> Directions:
+    """Directions in which a population may be read, from its mean responses to stimuli.
+
+    | method | direction | code |
+    |---|---|---|
+    | "kmeans" | centre of a cluster of responses | projection on it |
+    | "pca" | principal component | projection, centred |
+    | "ica" | column of the mixing matrix | source |
+    | "sparse" | atom of a dictionary of non-negative codes | its coefficient |
+    | "random" | Gaussian | projection |
+    | "neurons" | each neuron | its response |
+    | callable | what it returns | projection |
+
+    Parameters
+    ----------
+    x : DataArray or list of them
+    method : str, or callable(responses (stimulus, neuron), n, seed) to vectors (direction, neuron)
+        K-means takes the population's response for one feature at a time, which is so where few are
+        active, and finds more features than there are neurons. Signs of principal and independent
+        components are arbitrary: here their codes are skewed to above 0.
+    n : int, optional
+        How many; as many as neurons by default, and at most as many for "pca" and "ica".
+    stimulus : str, optional
+        The trial coordinate that names the stimulus; None: every trial is one.
+    normalise : bool
+        Responses to a stimulus of length 1 ("kmeans", "sparse" and a callable, which else cluster
+        by strength), neurons in units of their sd ("pca", "ica"). Codes are of the same.
+    code : {"projection", "distance"}
+        Of "kmeans": minus the distance from the centre, which says the same of responses of length
+        1 and is needed without.
+    penalty : float, optional
+        Of "sparse", on the sum of codes.
+    least_reliability : float or None
+        Neurons below are left out (:func:`interpretability`).
+    seed : int
+
+    Returns
+    -------
+    Directions
+
+    Raises
+    ------
+    ValueError
+        More directions than can be had; an option has no effect; as :func:`interpretability`.
+
+    Source: Klindt et al. 2023, arXiv:2310.11431 (k-means of responses, the authors' code).
+
+    Examples
+    --------
+    Four features in three neurons, one at a time:
+
+    >>> import neurogeom as ng
+    >>> features = np.tile(np.eye(4), (25, 1))
+    >>> mixed = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1.0]])
+    >>> x = ng.from_arrays(features @ mixed.T)
+    >>> found = ng.features.find_directions(x, n=4)
+    >>> sorted(found.vectors.values.round(2).tolist())
+    [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.58, 0.58, 0.58], [1.0, 0.0, 0.0]]
+    >>> found.transform(x).shape
+    (100, 4)
+    """
+    found = responses(x, stimulus, least_reliability, seed)
+    usable = found.reliable
+    if not usable.any():
+        raise ValueError("no neuron is reliable; lower least_reliability")
+    h = found.values[:, usable]
+    vectors, encode = fitted(h, method, n, normalise, code, penalty, seed)
+    name = method if isinstance(method, str) else getattr(method, "__name__", "callable")
+    coords = {
+        "unit_id": ("neuron", found.unit_id[usable]),
+        "session": ("neuron", found.session[usable]),
+    }
+    attrs = found.attrs(least_reliability if stimulus else None) | {
+        "method": name, "normalise": int(normalise), "seed": seed,
+    }  # fmt: skip
+    array = xr.DataArray(vectors, coords, ("direction", "neuron"), "directions", attrs)
+    return Directions(array, name, stimulus, encode)
+
+
+def fitted(h, method, n, normalise, code, penalty, seed) -> tuple[np.ndarray, Encode]:
+    """Vectors of length 1 (direction, neuron), and the function from responses to codes.
+
+    h : (stimulus, neuron)
+    """
+    options.switch(normalise=normalise)
+    options.one_of(CODES, code=code)
+    if not callable(method):
+        options.one_of(METHODS, method=method)
+    if code != "projection" and method != "kmeans":
+        raise ValueError(f'code={code!r} has no effect on method={method!r}; it is of "kmeans"')
+    if penalty is not None and method != "sparse":
+        raise ValueError(f'penalty has no effect on method={method!r}; it is of "sparse"')
+    if n is not None:
+        options.whole(1, n=n)
+    n_stimuli, n_neurons = h.shape
+    n = n_neurons if n is None else n
+    most = n_stimuli if method in ("kmeans", "sparse") else n_neurons
+    if method in ("pca", "ica", "kmeans", "sparse") and n > most:
+        raise ValueError(f"n={n} directions by {method!r} of {n_stimuli} stimuli and {n_neurons} "
+                         f"neurons; give at most {most}")  # fmt: skip
+    if callable(method):
+        vectors = np.asarray(method(_rows(h, normalise), n, seed), float)
+        if vectors.ndim != 2 or vectors.shape[1] != n_neurons or not np.isfinite(vectors).all():
+            raise ValueError(f"method returned an array of shape {vectors.shape}; return finite "
+                             f"(direction, {n_neurons})")  # fmt: skip
+        vectors = _unit(vectors)
+        return vectors, lambda own: _rows(own, normalise) @ vectors.T
+    if method == "kmeans":
+        return _kmeans(h, n, normalise, code, seed)
+    if method == "sparse":
+        return _sparse(h, n, normalise, penalty, seed)
+    return METHODS[method](h, n, normalise, seed)
+
+
+def _neurons(h, n, normalise, seed):
+    return np.eye(h.shape[1]), lambda own: own
+
+
+def _random(h, n, normalise, seed):
+    vectors = _unit(_rng(seed, 0).standard_normal((n, h.shape[1])))
+    return vectors, lambda own: own @ vectors.T
+
+
+def _kmeans(h, n, normalise, code, seed):
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
+    kind = KMeans if h.size * n <= BIG else MiniBatchKMeans
+    rows = _rows(h, normalise)
+    model = kind(n, n_init=N_STARTS, random_state=_state(seed, 1))
+    centres = _fit(model, rows).cluster_centers_
+    if code == "distance":
+        from scipy.spatial.distance import cdist
+
+        return _unit(centres), lambda own: -cdist(_rows(own, normalise), centres)
+    return _unit(centres), lambda own: _rows(own, normalise) @ centres.T
+
+
+def _pca(h, n, normalise, seed):
+    mean, scale = _moments(h, normalise)
+    components = np.linalg.svd((h - mean) / scale, full_matrices=False)[2][:n]
+    return _oriented(components * scale, h, lambda own: ((own - mean) / scale) @ components.T)
+
+
+def _ica(h, n, normalise, seed):
+    from sklearn.decomposition import FastICA
+
+    mean, scale = _moments(h, normalise)
+    model = FastICA(n, whiten="unit-variance", random_state=_state(seed, 2), **ICA)
+    _fit(model, (h - mean) / scale)
+    return _oriented(model.mixing_.T * scale, h, lambda own: model.transform((own - mean) / scale))
+
+
+def _sparse(h, n, normalise, penalty, seed):
+    from sklearn.decomposition import MiniBatchDictionaryLearning
+
+    model = MiniBatchDictionaryLearning(
+        n, alpha=0.2 if penalty is None else penalty, positive_code=True, fit_algorithm="cd",
+        transform_algorithm="lasso_cd", random_state=_state(seed, 3), max_iter=100,
+    )  # fmt: skip
+    _fit(model, _rows(h, normalise))
+    return _unit(model.components_), lambda own: model.transform(_rows(own, normalise))
+
+
+METHODS: dict[str, Callable] = {
+    "kmeans": _kmeans, "pca": _pca, "ica": _ica, "sparse": _sparse, "random": _random,
+    NEURONS: _neurons,
+}  # fmt: skip
+
+
+def _fit(model, rows):
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
+        return model.fit(rows)
+
+
+def _oriented(vectors, h, encode):
+    """Signs such that codes are skewed to above 0."""
+    codes = encode(h)
+    sign = np.where(((codes - codes.mean(axis=0)) ** 3).sum(axis=0) < 0, -1.0, 1.0)
+    return _unit(vectors) * sign[:, None], lambda own: encode(own) * sign
+
+
+def _rows(h, normalise):
+    """Responses to every stimulus of length 1."""
+    if not normalise:
+        return h
+    return h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), LEAST_NORM)
+
+
+def _unit(vectors):
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(length > 0, length, 1.0)
+
+
+def _moments(h, normalise):
+    spread = h.std(axis=0)
+    return h.mean(axis=0), np.where(spread > 0, spread, 1.0) if normalise else np.ones(h.shape[1])
+
+
+def _rng(seed, key):
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, key)))
+
+
+def _state(seed, key):
+    return int(_rng(seed, key).integers(2**31))

@@ -1,0 +1,302 @@
+"""How alike two stimuli look: embeddings whose squared distances say it, or given similarities.
+
+A metric is a function of images that returns an embedding (stimulus, feature); similarity is minus
+the squared distance. Those here need no download. A network's embedding is used as
+``lambda images: embed(images)``, a distance of pairs (LPIPS, DreamSim) as :class:`Pairwise`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import options
+
+__all__ = ["Colour", "GaborEnergy", "Labels", "Pairwise", "Pixels", "Similarity"]
+
+TINY = 1e-12
+BATCH = 2**22  # complex numbers at a time
+WIDTH = 0.4  # sd of a filter in frequencies: 1.5 octaves, 54 degrees (at half height) as in V1
+ASYMMETRY = 1e-6  # of the largest similarity
+
+
+@dataclass(frozen=True)
+class GaborEnergy:
+    r"""Where an image has which orientations and frequencies: a perceptual similarity, offline.
+
+    Amplitudes :math:`|I * g_{f\theta}|` of Gabor filters 1.5 octaves wide, divided by their length
+    over all filters at every place (contrast does not count), averaged over a grid, and of length 1
+    as a whole: LPIPS (Zhang et al. 2018) with a filter bank in place of a network. Squared
+    distances lie between 0 and 2. Colours are averaged; borders wrap.
+
+    Parameters
+    ----------
+    frequencies : cycles a pixel, below 0.5; n_orientations : int
+    grid : int
+        Places a side.
+
+    Examples
+    --------
+    A grating and the same grating moved, and turned:
+
+    >>> x = np.arange(24)
+    >>> wave = [np.cos(2 * np.pi * x / 6), np.sin(2 * np.pi * x / 6)]
+    >>> images = [np.tile(wave[0], (24, 1)), np.tile(wave[1], (24, 1)), np.tile(wave[0], (24, 1)).T]
+    >>> e = GaborEnergy()(np.array(images))
+    >>> e.shape, ((e - e[0]) ** 2).sum(axis=1).round(2).tolist()
+    ((3, 360), [0.0, 0.0, 1.72])
+    """
+
+    frequencies: tuple[float, ...] = (0.06, 0.1, 0.16, 0.25, 0.4)
+    n_orientations: int = 8
+    grid: int = 3
+
+    def __post_init__(self):
+        """Refuse filters that no image has."""
+        for frequency in self.frequencies:
+            options.number(above=0, below=0.5, frequencies=frequency)
+        options.whole(1, n_orientations=self.n_orientations, grid=self.grid)
+
+    def __call__(self, images: Any) -> np.ndarray:
+        """Images (stimulus, height, width[, channel]) to (stimulus, feature)."""
+        from scipy import fft
+
+        grey = _grey(as_images(images))
+        n, *shape = grey.shape
+        if self.grid > min(shape):
+            raise ValueError(f"images of {shape[0]} x {shape[1]} pixels have no grid of "
+                             f"{self.grid}; lower grid")  # fmt: skip
+        filters = self._filters(*shape)
+        rows, columns = (_pooling(size, self.grid) for size in shape)
+        found = np.empty((n, len(filters) * self.grid**2))
+        step = max(1, BATCH // filters.size)
+        for i in range(0, n, step):
+            part = grey[i : i + step]
+            spectra = fft.fft2(part - part.mean(axis=(1, 2), keepdims=True))
+            size = np.abs(fft.ifft2(spectra[:, None] * filters))  # (image, filter, y, x)
+            size /= np.sqrt((size**2).sum(axis=1, keepdims=True)) + TINY
+            pooled = rows @ size @ columns.T
+            found[i : i + step] = pooled.reshape(len(part), -1)
+        return found / (np.linalg.norm(found, axis=1, keepdims=True) + TINY)
+
+    def _filters(self, height, width):
+        """float32 (filter, height, width): one side of the spectrum each, so that phase is lost."""
+        v, u = np.meshgrid(np.fft.fftfreq(height), np.fft.fftfreq(width), indexing="ij")
+        found = []
+        for f in self.frequencies:
+            for o in range(self.n_orientations):
+                angle = o * np.pi / self.n_orientations
+                away = (u - f * np.cos(angle)) ** 2 + (v - f * np.sin(angle)) ** 2
+                found.append(np.exp(-away / (2 * (WIDTH * f) ** 2)))
+        return np.array(found, np.float32)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Mean squared difference of pixels (all channels).
+
+    Examples
+    --------
+    >>> e = Pixels()(np.array([[[0.0, 1.0]], [[1.0, 1.0]]]))
+    >>> round(float(((e[0] - e[1]) ** 2).sum()), 12)
+    0.5
+    """
+
+    def __call__(self, images: Any) -> np.ndarray:
+        """Images (stimulus, height, width[, channel]) to (stimulus, feature)."""
+        flat = as_images(images).reshape(len(images), -1)
+        return flat / np.sqrt(flat.shape[1])
+
+
+@dataclass(frozen=True)
+class Colour:
+    """Squared difference of mean colours: layout and texture do not count.
+
+    Examples
+    --------
+    >>> Colour()(np.array([[[[0.0, 1.0], [1.0, 1.0]]]])).tolist()
+    [[0.5, 1.0]]
+    """
+
+    def __call__(self, images: Any) -> np.ndarray:
+        """Images (stimulus, height, width[, channel]) to (stimulus, channel)."""
+        images = as_images(images)
+        return images.reshape(*images.shape[:3], -1).mean(axis=(1, 2))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """1 where classes differ and 0 where they are one, of labels in place of images.
+
+    Examples
+    --------
+    >>> e = Labels()(["cat", "dog", "cat"])
+    >>> [round(float(((e[0] - other) ** 2).sum()), 12) for other in e]
+    [0.0, 1.0, 0.0]
+    """
+
+    def __call__(self, labels: Any) -> np.ndarray:
+        """Labels (stimulus,) to (stimulus, class)."""
+        labels = np.asarray(labels)
+        if labels.ndim != 1:
+            raise ValueError(f"labels have shape {labels.shape}; give one class a stimulus")
+        classes, which = np.unique(labels, return_inverse=True)
+        return np.eye(len(classes))[which] / np.sqrt(2)
+
+
+class Similarity(NamedTuple):
+    """Similarities that are known: symmetric (stimulus, stimulus), larger is more alike."""
+
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pairwise:
+    """A distance of pairs of images, such as LPIPS or DreamSim, asked for every pair once.
+
+    Parameters
+    ----------
+    distance : callable
+        Two stacks (pair, height, width[, channel]) to distances (pair,). It does the scaling that
+        its network wants: LPIPS takes channels first, from -1 to 1.
+    batch : int
+        Pairs at a time. There are n (n - 1) / 2: of 1,000 images 499,500.
+
+    Examples
+    --------
+    >>> mean = Pairwise(lambda a, b: np.abs(a - b).mean(axis=(1, 2)))
+    >>> (0.0 - mean(np.array([[[0.0]], [[1.0]], [[3.0]]])).values).tolist()
+    [[0.0, 1.0, 3.0], [1.0, 0.0, 2.0], [3.0, 2.0, 0.0]]
+    """
+
+    distance: Callable[[np.ndarray, np.ndarray], Any]
+    batch: int = 256
+
+    def __call__(self, images: Any) -> Similarity:
+        """Images (stimulus, height, width[, channel]) to Similarity."""
+        images = as_images(images)
+        first, second = np.triu_indices(len(images), 1)
+        found = np.zeros((len(images), len(images)))
+        for i in range(0, len(first), self.batch):
+            a, b = first[i : i + self.batch], second[i : i + self.batch]
+            own = np.asarray(self.distance(images[a], images[b]), float).reshape(-1)
+            if len(own) != len(a):
+                raise ValueError(f"distance gave {len(own)} numbers for {len(a)} pairs; return one "
+                                 "a pair")  # fmt: skip
+            found[a, b] = found[b, a] = -own
+        return Similarity(found)
+
+
+class Percept(NamedTuple):
+    """What the kernels take: an embedding or similarities, the other one empty."""
+
+    embedding: np.ndarray
+    similarity: np.ndarray
+
+    @property
+    def n_stimuli(self) -> int:
+        """Stimuli."""
+        return max(len(self.embedding), len(self.similarity))
+
+    def of(self, stimuli: np.ndarray) -> Percept:
+        """The percept of some stimuli."""
+        if len(self.similarity):
+            return Percept(self.embedding, self.similarity[np.ix_(stimuli, stimuli)])
+        return Percept(self.embedding[stimuli], self.similarity)
+
+
+def percept(stimuli: Any, metric: Any, labels: np.ndarray, name: str) -> Percept:
+    """Stimuli in order of their labels as the kernels take them.
+
+    stimuli : images, embedding, Similarity, or mapping of labels to images or rows of an embedding
+    metric : callable, or None: Gabor energies of images, an embedding as it is
+    labels : (stimulus,), sorted; name : what stimuli are called in sentences
+    """
+    if not isinstance(stimuli, Similarity):
+        stimuli = in_order(stimuli, labels, name)
+        if metric is None:
+            metric = GaborEnergy() if np.ndim(stimuli[0]) > 1 else _embedding
+        elif not callable(metric):
+            raise TypeError(f"metric={options.shown(metric)} is no function; give one of images, "
+                            "such as GaborEnergy()")  # fmt: skip
+        stimuli = metric(stimuli)
+    elif metric is not None:
+        raise ValueError("similarities are given, and so no metric is used; leave metric out")
+    if isinstance(stimuli, Similarity):
+        return Percept(np.empty((0, 0)), _symmetric(stimuli.values, len(labels)))
+    found = np.asarray(stimuli)
+    if found.ndim != 2 or len(found) != len(labels):
+        raise ValueError(f"the embedding has shape {found.shape}; give ({len(labels)}, features) "
+                         f"for the {len(labels)} of {name!r}")  # fmt: skip
+    if not np.isfinite(found).all():
+        row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
+        raise ValueError(f"the embedding of {name} {labels[row]} is not finite; leave it out or "
+                         "mend it")  # fmt: skip
+    return Percept(np.ascontiguousarray(found, float), np.empty((0, 0)))
+
+
+def in_order(values: Any, labels: np.ndarray, name: str) -> Any:
+    """Values in order of labels, from a mapping or a sequence of that order."""
+    if isinstance(values, Mapping):
+        known = {str(key): value for key, value in values.items()}
+        missing = [label for label in labels if str(label) not in known]
+        if missing:
+            raise ValueError(f"{name} {missing[0]} and {len(missing) - 1} others have responses "
+                             "and are not in the mapping; add them")  # fmt: skip
+        return [known[str(label)] for label in labels]
+    if len(values) != len(labels):
+        raise ValueError(f"{len(values)} are given for {len(labels)} of {name!r}; give one each, "
+                         "in the order of their sorted labels, or a mapping")  # fmt: skip
+    return values
+
+
+def as_images(images: Any) -> np.ndarray:
+    """Images as one float array (stimulus, height, width[, channel])."""
+    if isinstance(images, Sequence):
+        shapes = [np.shape(image) for image in images]
+        odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
+        if odd is not None:
+            raise ValueError(f"image {odd} has shape {shapes[odd]} and image 0 {shapes[0]}; crop "
+                             "or resize them to one shape")  # fmt: skip
+    found = np.asarray(images, float)
+    if found.ndim not in (3, 4):
+        raise ValueError(f"images have shape {found.shape}; give (stimulus, height, width) or "
+                         "(stimulus, height, width, channel)")  # fmt: skip
+    if not np.isfinite(found).all():
+        odd = int(np.flatnonzero(~np.isfinite(found).reshape(len(found), -1).all(axis=1))[0])
+        raise ValueError(f"image {odd} has pixels that are not finite; leave it out or mend it")
+    return found
+
+
+def _grey(images):
+    return (images if images.ndim == 3 else images.mean(axis=3)).astype(np.float32)
+
+
+def _pooling(size, grid):
+    """(grid, size): means over parts of nearly equal size."""
+    part = np.arange(size) * grid // size
+    member = (part == np.arange(grid)[:, None]).astype(np.float32)
+    return member / member.sum(axis=1, keepdims=True)
+
+
+def _embedding(rows):
+    return np.asarray(rows, float)
+
+
+def _symmetric(values, n):
+    values = np.array(values, float)
+    if values.shape != (n, n):
+        raise ValueError(f"similarities have shape {values.shape}; give ({n}, {n}) for the {n} "
+                         "stimuli")  # fmt: skip
+    np.fill_diagonal(values, 0.0)  # never used
+    if not np.isfinite(values).all():
+        raise ValueError("similarities are not all finite; leave out the stimuli with NaN")
+    away = np.abs(values - values.T)
+    if away.max(initial=0.0) > ASYMMETRY * np.abs(values).max(initial=0.0):
+        a, b = np.unravel_index(int(away.argmax()), away.shape)
+        raise ValueError(f"similarity of stimuli {a} and {b} is {values[a, b]:.6g} one way and "
+                         f"{values[b, a]:.6g} the other; give a symmetric matrix")  # fmt: skip
+    return values
