@@ -56,6 +56,7 @@ MODULES = {
     ("stacked",),
     ("networks", "modules"),
     ("networks", "recurrent"),
+    ("features", "_identify_modules"),
     ("features", "modules"),
 }
 

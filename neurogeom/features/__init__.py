@@ -6,9 +6,25 @@ import sys
 
 from neurogeom._face import Face
 
-_HOME: dict[str, str] = {}
+_HOME: dict[str, str] = {
+    "class_vector_recovery": "recovery",
+    "classify": "identify",
+    "clustered_latents": "clustered",
+    "factor_readout": "factor_readout",
+    "identifiability": "identify",
+    "linear_recovery": "recovery",
+    "orthogonality": "recovery",
+}
 
-__all__: list[str] = []
+__all__ = [
+    "class_vector_recovery",
+    "classify",
+    "clustered_latents",
+    "factor_readout",
+    "identifiability",
+    "linear_recovery",
+    "orthogonality",
+]
 
 
 def __getattr__(name: str):
