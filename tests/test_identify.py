@@ -197,8 +197,10 @@ def test_trials_are_classified_and_scored_on_those_that_were_held_out():
     assert len(held) == 40
     assert not (seen[:, None] == held).all(axis=2).any()
     assert found.encode(x.values).shape == (160, 16)
-    as_array = classify(x.values, x.a.values, hidden=(16,), steps=5, batch=64)
-    assert as_array.result.attrs["chance"] == pytest.approx(np.log(2))
+    few = {"hidden": (16,), "steps": 5, "batch": 64}
+    of_array = classify(x.values, x.a.values, **few).result
+    assert of_array.attrs["chance"] == pytest.approx(np.log(2))
+    assert classify(x, x.a.values, **few).result.equals(classify(x, "a", **few).result)
     with pytest.raises(ValueError, match="latents of recorded trials are not known"):
         identifiability(found)
 

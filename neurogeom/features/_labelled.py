@@ -8,6 +8,7 @@ can be; ``n_labels``; ``keys``, a number a world that its random streams hang on
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from ..activity import from_arrays
 from ..engine.setting import setting
@@ -89,14 +90,15 @@ class Trials:
     def __init__(self, x, labels, batch, min_trials, seed):
         if isinstance(labels, str):
             variables = {labels: None}
+        elif isinstance(x, xr.DataArray):
+            x, variables = x.assign_coords(label=("trial", np.asarray(labels))), {"label": None}
         else:
             x, variables = from_arrays(x, trial={"label": labels}), {"label": None}
         s = setting(x, variables, min_trials=min_trials, n_resamples=1, n_null=0, scale="none",
                     seed=seed)  # fmt: skip
         sample = next(iter(s.draws(split=True).samples))
-        self.train, self.test = (sample.train, sample.condition_of), (
-            sample.test, sample.test_condition_of,
-        )  # fmt: skip
+        self.train = sample.train, sample.condition_of
+        self.test = sample.test, sample.test_condition_of
         self.n_labels, self.keys = s.design.n_conditions, [0]
         self.batch, self.seed = min(batch, len(self.train[0])), seed
         self.attrs = s.attrs("classify", readout="none")

@@ -89,8 +89,9 @@ def factor_readout(
         one over the number of levels; "cosine", the mean cosine of the error of a circular factor,
         predicted as sine and cosine, [-1, 1], chance 0. ``chance`` (factor) is the mean over
         shuffles, NaN without: a little below these, since what is held out differs from what was
-        fitted in its mean (-0.05 and 0.30 in place of 0 and 1/3 for 300 trials). ``r_squared``: share of the variance predicted, of circular factors
-        that of sine and cosine together, NaN for discrete ones, and ``raw_r_squared``.
+        fitted in its mean (-0.05 and 0.30 in place of 0 and 1/3 for 300 trials). ``r_squared``:
+        share of the variance predicted, of circular factors that of sine and cosine together, NaN
+        for discrete ones, and ``raw_r_squared``.
 
     Raises
     ------
