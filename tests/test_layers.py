@@ -57,6 +57,7 @@ MODULES = {
     ("networks", "modules"),
     ("networks", "recurrent"),
     ("features", "_diet_modules"),
+    ("features", "_identify_modules"),
     ("features", "modules"),
 }
 

@@ -1,0 +1,143 @@
+"""What a classifier is trained on: samples with labels, some of them held out.
+
+Worlds and trials offer the same: ``at(step)`` gives a batch (world, sample, channel) and its labels
+int (world, sample), ``held_out()`` those that decide which start is kept, and the least loss there
+can be; ``n_labels``; ``keys``, a number a world that its random streams hang on; ``several``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from ..activity import from_arrays
+from ..engine.setting import setting
+from ..options import one_of
+from .clustered import LABELS
+
+KEY = 85  # of random streams
+N_HELD_OUT = 8192  # samples of a world
+FLOOR = {"world": 1e-6, "trials": 1e-2}  # of whitening, as a share of the mean variance
+LARGE = 0.1  # nats above the Bayes risk
+
+
+class Worlds:
+    """Fresh samples of worlds, or always the same ones."""
+
+    floor = FLOOR["world"]
+
+    def __init__(self, worlds, labels, batch, fixed):
+        one_of(LABELS, labels=labels)
+        first = worlds[0]
+        sizes = {(w.n_latents, w.n_classes, w.n_labels) for w in worlds}
+        if len(sizes) > 1:
+            raise ValueError(f"worlds of different (latents, classes, labels) {sorted(sizes)} do "
+                             "not fit in one module; classify them one by one")  # fmt: skip
+        self.worlds, self.labels, self.batch = worlds, labels, batch
+        self.several = len(worlds) > 1
+        self.n_labels = first.n_classes if labels == "class" else first.n_labels
+        self.keys = [w.seed for w in worlds]
+        self.fixed = None if fixed is None else [self._pair(w.at(0, fixed)) for w in worlds]
+
+    def _pair(self, batch):
+        y = batch.classes if self.labels == "class" else batch.index
+        return batch.observations, y
+
+    def to_whiten(self):
+        if self.fixed is not None:
+            return [x for x, _ in self.fixed]
+        return [w.at(0, N_HELD_OUT).observations for w in self.worlds]
+
+    def at(self, step):
+        if self.fixed is None:
+            pairs = [self._pair(w.at(step, self.batch)) for w in self.worlds]
+        else:
+            pairs = [
+                _some(x, y, self.batch, w.seed, step)
+                for w, (x, y) in zip(self.worlds, self.fixed, strict=True)
+            ]
+        return tuple(np.stack(own) for own in zip(*pairs, strict=True))
+
+    def held_out(self):
+        """Observations, labels, and the loss of the ideal classifier (world,)."""
+        batches = [w.at(0, N_HELD_OUT, held_out=True) for w in self.worlds]
+        bayes = [
+            w.bayes_loss(b, self.labels).mean() for w, b in zip(self.worlds, batches, strict=True)
+        ]
+        x, y = (np.stack(own) for own in zip(*map(self._pair, batches), strict=True))
+        return x, y, np.array(bayes)
+
+    def notes(self, gap):
+        """What should not be overlooked."""
+        first, found = self.worlds[0], []
+        if first.n_classes < first.n_latents + 1:
+            found.append(f"{first.n_classes} classes cannot identify {first.n_latents} latents: at "
+                         f"least {first.n_latents + 1} are needed")  # fmt: skip
+        if self.fixed is not None:
+            found.append(f"the same {len(self.fixed[0][0])} samples were used again and again: "
+                         "what they teach is not the latents")  # fmt: skip
+        if (gap > LARGE).any():
+            found.append(f"the cross-entropy is {gap.max():.2f} nats above the least there can be: "
+                         "a local optimum or too few steps; raise n_restarts or steps")  # fmt: skip
+        return found
+
+
+class Trials:
+    """Trials of a recording: some train, the others are held out."""
+
+    floor, several = FLOOR["trials"], False
+
+    def __init__(self, x, labels, batch, min_trials, seed):
+        if isinstance(labels, str):
+            variables = {labels: None}
+        elif isinstance(x, xr.DataArray):
+            x, variables = x.assign_coords(label=("trial", np.asarray(labels))), {"label": None}
+        else:
+            x, variables = from_arrays(x, trial={"label": labels}), {"label": None}
+        s = setting(x, variables, min_trials=min_trials, n_resamples=1, n_null=0, scale="none",
+                    seed=seed)  # fmt: skip
+        sample = next(iter(s.draws(split=True).samples))
+        self.train = sample.train, sample.condition_of
+        self.test = sample.test, sample.test_condition_of
+        self.n_labels, self.keys = s.design.n_conditions, [0]
+        self.batch, self.seed = min(batch, len(self.train[0])), seed
+        self.attrs = s.attrs("classify", readout="none")
+
+    def to_whiten(self):
+        return [self.train[0]]
+
+    def at(self, step):
+        return tuple(own[None] for own in _some(*self.train, self.batch, self.seed, step))
+
+    def held_out(self):
+        x, y = self.test
+        return x[None], y[None], np.array([np.nan])
+
+    def notes(self, gap):
+        return list(self.attrs["notes"])
+
+
+def _some(x, y, n, seed, step):
+    """A batch of a fixed set, without repeats."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 1, step)))
+    rows = rng.permutation(len(x))[:n]
+    return x[rows], y[rows]
+
+
+def whitening(x: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (1, channel) and matrix (channel, component) that make x - mean white.
+
+    floor : added to each variance, as a share of the mean variance: components far below it shrink
+    to nothing instead of being blown up.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 6.0], [2.0, 6.0]])
+    >>> mean, matrix = whitening(x, 1e-12)
+    >>> (((x - mean) @ matrix) ** 2).mean(axis=0).round(6).tolist()
+    [1.0, 1.0]
+    """
+    mean = x.mean(axis=0, keepdims=True)
+    variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(x, rowvar=False, bias=True)))
+    variance = np.maximum(variance, 0)
+    return mean, axes / np.sqrt(variance + max(floor * variance.mean(), 1e-300))

@@ -1,0 +1,371 @@
+r"""Latents found by classification: an encoder and a linear classifier, trained, chosen, scored.
+
+The classifier names the class of a sample, or its index (parametric instance discrimination: a
+weight vector a datum). At the least cross-entropy there can be, the encoder has inverted what mixed
+the latents, up to a linear map (Reizinger et al., arXiv:2410.21869). Some trainings end in local
+optima in which a latent is all but lost (ours: of two latents one start in six, at smaller rates
+than the default of five latents too), so that several are started, side by side in one module, and
+that of the least held-out cross-entropy is kept: which needs no latents. In a world that was
+generated the least there can be is known, and the gap to it says whether the one that was kept has
+arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..learn import device_of, fit, lazy_torch, one_thread
+from ..options import is_whole, number, switch, whole
+from ._labelled import N_HELD_OUT, Trials, Worlds, whitening
+from .clustered import Clustered
+from .recovery import class_vector_recovery, linear_recovery, orthogonality
+
+__all__ = ["Classified", "classify", "identifiability"]
+
+KEY = 83  # of random streams
+
+
+def classify(
+    source: Any,
+    labels: Any = "class",
+    *,
+    hidden: Sequence[int] = (64, 64, 64),
+    n_components: int | None = None,
+    batch_norm: bool = True,
+    unit_code: bool = False,
+    unit_weights: bool = False,
+    steps: int = 2000,
+    batch: int = 512,
+    lr: float = 1e-2,
+    n_restarts: int = 3,
+    fixed: int | None = None,
+    min_trials: int = 5,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Classified:
+    """Train encoders to classify, several starts at once, and keep the one that does it best.
+
+    Adam with a cosine rate descends the cross-entropy of logits <w_label, f(x)>, without bias, of a
+    leaky perceptron f of whitened x. In a world the latents are drawn afresh at every step.
+
+    Parameters
+    ----------
+    source : Clustered, or a list of them of the same sizes; activity or array (trial, neuron)
+        Worlds of :func:`neurogeom.features.clustered_latents`, each with its own nets in the same
+        module; or trials, of which three quarters train and the others are held out.
+    labels : {"class", "index"}, name of a coordinate of the trials, or array (trial,)
+        What is classified.
+    hidden : sequence of int
+        Units of the hidden layers.
+    n_components : int, optional
+        Of the code f(x): by default as many as the world has latents; of trials as many as the last
+        hidden layer has units.
+    batch_norm : bool
+        Without it, and without the whitening, training stalls where a linear map already was.
+    unit_code, unit_weights : bool
+        f(x), and the w, have length 1: the code is then an orthogonal map of the latents, see
+        :func:`neurogeom.features.orthogonality`. Where both have, their logits are scaled by a
+        number that is learnt too.
+    steps, batch, lr : int, int, float
+        Steps, samples of each, largest rate.
+    n_restarts : int
+        First weights, of each world.
+    fixed : int, optional
+        So many samples of a world are drawn once and trained on again and again, as a recording's
+        trials are. This is a failure mode: of 1000 samples less is recovered than the raw
+        observations give.
+    min_trials : int
+        As in :func:`neurogeom.decoding`.
+    seed : int
+    device : str
+        Where torch trains: "cpu", "cuda".
+
+    Returns
+    -------
+    Classified
+        ``result`` is a Dataset; ``encode(x)`` gives the code of the start that was kept.
+
+    Raises
+    ------
+    ValueError
+        An option is not possible, worlds differ in size; of trials as in
+        :func:`neurogeom.decoding`.
+
+    Source: Reizinger et al., arXiv:2410.21869, section 4 (with whitening and a cosine rate, and far
+    fewer steps: theirs are 50,000 or more).
+
+    Examples
+    --------
+    >>> from neurogeom import features
+    >>> world = features.clustered_latents(2, n_classes=10, n_layers=2)
+    >>> found = classify(world, hidden=(32,), steps=60, batch=256, n_restarts=2)
+    >>> found.result.gap.dims, found.encode(world.at(0, 5).observations).shape
+    (('restart',), (5, 2))
+    """
+    torch = lazy_torch()
+    _check(hidden, n_components, steps, batch, lr, n_restarts, fixed, seed)
+    switch(batch_norm=batch_norm, unit_code=unit_code, unit_weights=unit_weights)
+    device = device_of(device)
+    worlds = list(source) if isinstance(source, list | tuple) else [source]
+    if all(isinstance(w, Clustered) for w in worlds):
+        data = Worlds(worlds, labels, batch, fixed)
+        n_components = n_components or worlds[0].n_latents
+    else:
+        data = Trials(source, labels, batch, min_trials, seed)
+        n_components = n_components or (hidden[-1] if len(hidden) else data.n_labels)
+    with one_thread():
+        from ..stacked import streams
+        from ._identify_modules import Classifier, cross_entropy
+
+        nets = [g for key in data.keys for g in streams([seed, key], n_restarts, KEY)]
+        whitened = [whitening(x, data.floor) for x in data.to_whiten()]
+        centre, matrix = (
+            torch.tensor(np.stack(own), dtype=torch.float32).repeat_interleave(n_restarts, 0)
+            for own in zip(*whitened, strict=True)
+        )
+        module = Classifier(
+            centre, matrix, (*hidden, n_components), data.n_labels, nets,
+            batch_norm=batch_norm, unit_code=unit_code, unit_weights=unit_weights,
+        ).to(device)  # fmt: skip
+        module.train()
+
+        def batch_at(step):
+            x, y = data.at(step)
+            return _tensors(x, y, n_restarts, device)
+
+        trained = fit(
+            module, batch_at, lambda net, b: cross_entropy(net(b[0]), b[1]), steps=steps, lr=lr,
+            rate="cosine", every=max(1, steps // 20),
+        )  # fmt: skip
+        module.eval()
+        found = Classified(module, data, n_restarts, device, xr.Dataset())
+    return _with_result(found, trained, {
+        "labels": labels if isinstance(labels, str) else "given", "steps": steps, "batch": batch,
+        "lr": lr, "hidden": list(map(int, hidden)), "unit_code": int(unit_code),
+        "unit_weights": int(unit_weights), "seed": seed,
+    })  # fmt: skip
+
+
+@dataclass(eq=False)
+class Classified:
+    """What :func:`classify` returns.
+
+    result : Dataset, over (restart) or, of several worlds, (world, restart)
+        ``cross_entropy`` and ``accuracy`` on held-out samples, in evaluation mode (by running
+        moments); of worlds ``bayes_cross_entropy``, the mean loss of the ideal classifier on the
+        same samples, and ``gap``, the difference, 0 at best. ``chosen``: the restart of the least
+        cross-entropy; ``estimate``: its cross-entropy. ``loss`` (..., step) in training.
+        ``attrs["chance"]`` is the log of the number of labels.
+    """
+
+    module: Any
+    data: Any
+    n_restarts: int
+    device: str
+    result: xr.Dataset
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """The restart that was kept, int (world,)."""
+        return np.atleast_1d(self.result.chosen.values)
+
+    def encode(self, x: Any, *, world: int = 0, restart: int | None = None) -> np.ndarray:
+        """The code of samples (sample, channel), as (sample, component).
+
+        By the start that was kept, or another.
+        """
+        x = np.asarray(x, dtype=float)
+        n_channels = self.module.centre.shape[2]
+        if x.ndim != 2 or x.shape[1] != n_channels:
+            raise ValueError(f"samples of shape {x.shape}: give (sample, {n_channels}), the "
+                             "channels that were trained on")  # fmt: skip
+        return self._codes(np.broadcast_to(x, (len(self.data.keys), *x.shape)))[
+            self._net(world, restart)
+        ]
+
+    def weights(self, *, world: int = 0, restart: int | None = None) -> np.ndarray:
+        """The classifier's weights, (label, component)."""
+        return self.module.rows[self._net(world, restart)].detach().cpu().double().numpy()
+
+    def cross_entropy(self, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean loss in nats and accuracy in evaluation mode, both (world, restart).
+
+        x, labels : (world, sample, channel) and int (world, sample)
+        """
+        torch = lazy_torch()
+        from ._identify_modules import cross_entropy
+
+        loss, right = 0.0, 0.0
+        size = max(1, 2**23 // self.data.n_labels)  # logits of a net in memory at once
+        with one_thread(), torch.no_grad():
+            for i in range(0, x.shape[1], size):
+                part = slice(i, i + size)
+                a, y = _tensors(x[:, part], labels[:, part], self.n_restarts, self.device)
+                logits = self.module(a)
+                share = y.shape[1] / x.shape[1]
+                loss = loss + share * cross_entropy(logits, y).double()
+                right = right + share * (logits.argmax(-1) == y).double().mean(1)
+        shape = len(x), self.n_restarts
+        return loss.cpu().numpy().reshape(shape), right.cpu().numpy().reshape(shape)
+
+    def _codes(self, x):
+        """All nets' codes of each world's samples, (world, sample, channel) to (net, ...)."""
+        torch = lazy_torch()
+        y = np.zeros(x.shape[:2], int)
+        with one_thread(), torch.no_grad():
+            codes = self.module.encode(_tensors(x, y, self.n_restarts, self.device)[0])
+        return codes.cpu().double().numpy()
+
+    def _net(self, world, restart):
+        restart = int(self.chosen[world]) if restart is None else restart
+        return world * self.n_restarts + restart
+
+
+def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
+    """Did classification recover the latents of the world, and was it the world that allowed it?
+
+    Parameters
+    ----------
+    found : Classified
+        Of one world or several.
+    n : int
+        Fresh samples, half of them for the linear map.
+
+    Returns
+    -------
+    Dataset
+        ``estimate``: R^2 of the latents predicted from the code of the start that was kept
+        (:func:`neurogeom.features.linear_recovery`); ``raw``: from the observations, which is its
+        chance level; ``r_squared`` (restart) of every start; ``class_vectors``: R^2 of the classes'
+        vectors from the weights, over classes
+        (:func:`neurogeom.features.class_vector_recovery`), NaN where classes are few;
+        ``singular_values`` (component) of the linear map times kappa, all 1 where ``unit_weights``
+        (times 1 where the code has length 1 as well); ``mcc``; and what ``found.result`` has:
+        ``gap``, ``cross_entropy``, ``bayes_cross_entropy``, ``chosen``. All with a leading dim
+        ``world`` where there were several.
+
+        ``attrs["notes"]`` warns of a gap above 0.1 nats (a local optimum, or too few steps), of
+        classes that cannot identify the latents, of samples that were used again and again, and
+        where raw observations say as much.
+
+    Raises
+    ------
+    ValueError
+        The classifier was trained on trials, whose latents nobody knows.
+
+    Examples
+    --------
+    >>> from neurogeom import features
+    >>> world = features.clustered_latents(5, n_classes=4)
+    >>> few = identifiability(features.classify(world, hidden=(16,), steps=1, n_restarts=1), n=500)
+    >>> [note for note in few.notes if "classes" in note]
+    ['4 classes cannot identify 5 latents: at least 6 are needed']
+    """
+    if not isinstance(found.data, Worlds):
+        raise ValueError("the latents of recorded trials are not known; give what classify made "
+                         "of clustered_latents")  # fmt: skip
+    whole(8, n=n)
+    worlds = found.data.worlds
+    batches = [w.at(1, n, held_out=True) for w in worlds]
+    codes = found._codes(np.stack([b.observations for b in batches]))
+    both = found.module.unit_code and found.module.unit_weights
+    rows = []
+    for w, (world, own) in enumerate(zip(worlds, batches, strict=True)):
+        scores = [
+            linear_recovery(codes[found._net(w, r)], own.latents, raw=own.observations)
+            for r in range(found.n_restarts)
+        ]
+        chosen = int(found.chosen[w])
+        labels = np.arange(found.data.n_labels) % world.n_classes
+        vectors = class_vector_recovery(found.weights(world=w), world.vectors, labels)
+        turned = orthogonality(
+            codes[found._net(w, chosen)], own.latents, kappa=1.0 if both else world.kappa
+        )
+        best = scores[chosen]
+        rows.append(xr.Dataset(
+            {
+                "estimate": best.estimate, "raw": best.raw, "mcc": best.mcc,
+                "r_squared": ("restart", [float(s.estimate) for s in scores]),
+                "class_vectors": vectors.estimate, "singular_values": turned.singular_values,
+            },
+            attrs={"notes": best.attrs["notes"]},
+        ))  # fmt: skip
+    several = found.data.several
+    joined = xr.concat(rows, "world", combine_attrs="drop") if several else rows[0].drop_attrs()
+    notes = [note for row in rows for note in row.attrs["notes"]]
+    copied = ["gap", "cross_entropy", "bayes_cross_entropy", "chosen"]
+    return joined.assign({k: found.result[k] for k in copied}).assign_attrs(
+        found.result.attrs,
+        measure="identifiability",
+        estimand="R^2 of fresh latents predicted from the code by a linear map",
+        chance="raw: what the observations give",
+        range="(-inf, 1]",
+        direction="higher is closer to an invertible linear map of the latents",
+        notes=list(dict.fromkeys([*found.result.attrs["notes"], *notes])),
+    )
+
+
+def _tensors(x, y, n_restarts, device):
+    """Each world's samples and labels for each of its nets, (net, sample[, channel])."""
+    torch = lazy_torch()
+    x = torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(device)
+    y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
+    return x.repeat_interleave(n_restarts, 0), y.repeat_interleave(n_restarts, 0)
+
+
+def _with_result(found, trained, settings):
+    """`found` with its Dataset: scores on held-out samples decide which start is kept."""
+    data = found.data
+    x, y, bayes = data.held_out()
+    loss, accuracy = found.cross_entropy(x, y)
+    dims = ("world", "restart")
+    chosen = np.argmin(loss, axis=1)
+    history = trained.history.get("loss", np.zeros((loss.size, 0))).reshape(*loss.shape, -1)
+    gap = loss - bayes[:, None]
+    own = np.arange(len(loss)), chosen
+    result = xr.Dataset(
+        {
+            "estimate": ("world", loss[own]),
+            "cross_entropy": (dims, loss),
+            "accuracy": (dims, accuracy),
+            "bayes_cross_entropy": ("world", bayes),
+            "gap": (dims, gap),
+            "chosen": ("world", chosen),
+            "loss": ((*dims, "step"), history),
+        },
+        {"step": trained.at},
+    )
+    if not data.several:
+        result = result.isel(world=0)
+    notes = data.notes(gap[own])
+    result.attrs = {
+        **getattr(data, "attrs", {}),
+        "measure": "classify",
+        "estimand": "cross-entropy of held-out samples, of the start that was kept, in nats",
+        "chance": float(np.log(data.n_labels)),
+        "range": "[0, inf)",
+        "direction": "lower is closer to the ideal classifier",
+        **settings,
+        "n_restarts": found.n_restarts,
+        "notes": notes,
+    }
+    found.result = result
+    return found
+
+
+def _check(hidden, n_components, steps, batch, lr, n_restarts, fixed, seed):
+    if not isinstance(hidden, tuple | list) or not all(is_whole(n, 1) for n in hidden):
+        raise ValueError(f"hidden={hidden!r} is not possible; give the units of each hidden layer, "
+                         "as (128, 128)")  # fmt: skip
+    whole(0, steps=steps, seed=seed)
+    whole(2, batch=batch)
+    whole(1, n_restarts=n_restarts)
+    for name, value in {"n_components": n_components, "fixed": fixed}.items():
+        if value is not None:
+            whole(2 if name == "fixed" else 1, **{name: value})
+    number(above=0, lr=lr)
