@@ -6,9 +6,12 @@ import sys
 
 from neurogeom._face import Face
 
-_HOME: dict[str, str] = {}
+_HOME: dict[str, str] = {
+    "Dictionary": "dictionary",
+    "FISTA": "encoders",
+}
 
-__all__: list[str] = []
+__all__ = ["FISTA", "Dictionary"]
 
 
 def __getattr__(name: str):
