@@ -57,6 +57,7 @@ MODULES = {
     ("networks", "modules"),
     ("networks", "recurrent"),
     ("features", "modules"),
+    ("features", "_sparse_modules"),
 }
 
 

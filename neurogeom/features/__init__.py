@@ -7,11 +7,36 @@ import sys
 from neurogeom._face import Face
 
 _HOME: dict[str, str] = {
+    "Autoencoder": "autoencoders",
     "Dictionary": "dictionary",
     "FISTA": "encoders",
+    "LinearReLU": "autoencoders",
+    "MLPEncoder": "autoencoders",
+    "TopK": "autoencoders",
+    "TrainedEncoder": "autoencoders",
+    "amortisation_gap": "gap",
+    "decoding_flops": "flops",
+    "exact_weights": "exact",
+    "refine": "gap",
+    "train_autoencoder": "autoencoders",
+    "training_flops": "flops",
 }
 
-__all__ = ["FISTA", "Dictionary"]
+__all__ = [
+    "FISTA",
+    "Autoencoder",
+    "Dictionary",
+    "LinearReLU",
+    "MLPEncoder",
+    "TopK",
+    "TrainedEncoder",
+    "amortisation_gap",
+    "decoding_flops",
+    "exact_weights",
+    "refine",
+    "train_autoencoder",
+    "training_flops",
+]
 
 
 def __getattr__(name: str):
