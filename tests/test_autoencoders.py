@@ -1,4 +1,4 @@
-"""Trained sparse encoders: closed forms, torch against numpy, counted operations, A4, A8, A9, A10."""
+"""Trained sparse encoders: closed forms, torch against numpy, operations counted, A4, A8 to A10."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,9 @@ def test_every_step_sees_atoms_of_length_one_and_lowers_the_objective(kind):
     before, after = (
         train_autoencoder(x, 16, kind, penalty=0.05, steps=steps, n_restarts=2) for steps in (0, 60)
     )
-    assert all(b.objective > a.objective for b, a in zip(before.restarts, after.restarts, strict=True))
+    assert all(
+        b.objective > a.objective for b, a in zip(before.restarts, after.restarts, strict=True)
+    )
     own = torch.randn(2, 16, 8)
     module = modules.Autoencoder(modules.Encoder([8, 16], streams(0, 2, 1)), own, frozen=False)
     codes, residual = module(torch.randn(5, 8))
@@ -156,9 +158,7 @@ def test_the_mean_is_taken_off_where_it_is_asked_for():
     x, _, _ = sparse(7)
     model = train_autoencoder(x + 5, 16, LinearReLU(), penalty=0.05, steps=10, centre=True)
     np.testing.assert_allclose(model.dictionary.centre, x.mean(axis=0) + 5)
-    plain = train_autoencoder(
-        x - x.mean(axis=0), 16, LinearReLU(), penalty=0.05, steps=10
-    )
+    plain = train_autoencoder(x - x.mean(axis=0), 16, LinearReLU(), penalty=0.05, steps=10)
     np.testing.assert_allclose(model.encode(x + 5), plain.encode(x - x.mean(axis=0)), atol=1e-4)
     assert not train_autoencoder(x, 16, LinearReLU(), penalty=1, steps=1).dictionary.centre.any()
 
@@ -210,8 +210,7 @@ def test_the_cosine_knows_no_scale_of_a_latent_and_the_squared_error_does():
     assert plain.objective == pytest.approx(other.objective, abs=1e-5)
     given = plain.encode(x)
     cosines = [
-        a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-        for a, b in zip(given.T, codes.T, strict=True)
+        a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(given.T, codes.T, strict=True)
     ]
     assert plain.objective == pytest.approx(-np.mean(cosines))
     squared = [

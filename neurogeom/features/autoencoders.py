@@ -132,7 +132,9 @@ class TrainedEncoder:
             )
         with torch.inference_mode(), learn.one_thread():
             atoms = torch.from_numpy(dictionary.atoms)[None]
-            return self.module(torch.from_numpy(x / self.scale)[None], atoms)[0].numpy() * self.scale
+            return (
+                self.module(torch.from_numpy(x / self.scale)[None], atoms)[0].numpy() * self.scale
+            )
 
     def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
         """Operations of encoding, those of training not among them."""
@@ -241,7 +243,9 @@ def train_autoencoder(
     if scale == 0:
         raise ValueError("every sample is zero; there is nothing to encode")
     module = _module(encoder, frame, n_atoms, dictionary, n_restarts, weights, seed)
-    given = [torch.from_numpy((a / scale).astype(np.float32)) for a in (values, true) if a is not None]
+    given = [
+        torch.from_numpy((a / scale).astype(np.float32)) for a in (values, true) if a is not None
+    ]
     descended = _descended(penalty / scale, true, loss)
     with learn.one_thread():
         run = learn.fit(

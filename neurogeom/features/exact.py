@@ -52,6 +52,8 @@ def exact_weights(dictionary: Dictionary) -> np.ndarray:
     from scipy.optimize import nnls
 
     atoms = dictionary.atoms
+    if len(atoms) == 1:  # of no atoms there is no cone
+        return atoms.copy()
     weights = np.full_like(atoms, np.nan)
     for j, own in enumerate(atoms):
         others = np.delete(atoms, j, axis=0)

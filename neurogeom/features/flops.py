@@ -11,8 +11,8 @@ N atoms, M neurons, an encoder of maps with P products-and-sums a sample (P = 2 
 
 All but the products are small and a matter of convention; the products equal what
 ``torch.utils.flop_counter`` counts. Nothing that a step does once is charged once a sample, and
-nothing that holds a batch is multiplied by the batch again: published formulas that did so overstate
-sparse coding by a factor of about 59 (O'Neill, Gumran & Klindt 2024: figures of the public code).
+nothing that holds a batch is multiplied by the batch again: in the public code of O'Neill, Gumran &
+Klindt 2024 it was, which overstates sparse coding by a factor of about 59.
 """
 
 from __future__ import annotations
