@@ -59,6 +59,7 @@ MODULES = {
     ("features", "_diet_modules"),
     ("features", "_identify_modules"),
     ("features", "modules"),
+    ("features", "_sparse_modules"),
 }
 
 
