@@ -1,4 +1,4 @@
-"""Costs of a Gaussian posterior under a Laplace transition: quadrature, draws, limits, exponents."""
+"""A Gaussian posterior under a Laplace transition: quadrature, draws, limits, exponents."""
 
 import warnings
 from itertools import pairwise

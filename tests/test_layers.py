@@ -21,6 +21,7 @@ STOREYS = {
     "learn": 3,
     "levels": 3,
     "parts": 3,
+    "sequences": 3,
     "storage": 3,
     "stacked": 3,
     "stimuli": 3,
@@ -57,6 +58,7 @@ MODULES = {
     ("networks", "modules"),
     ("networks", "recurrent"),
     ("features", "modules"),
+    ("features", "_slow_modules"),
 }
 
 
