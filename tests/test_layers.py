@@ -21,6 +21,7 @@ STOREYS = {
     "learn": 3,
     "levels": 3,
     "parts": 3,
+    "sequences": 3,
     "storage": 3,
     "stacked": 3,
     "stimuli": 3,
@@ -60,6 +61,7 @@ MODULES = {
     ("features", "_identify_modules"),
     ("features", "modules"),
     ("features", "_sparse_modules"),
+    ("features", "_slow_modules"),
 }
 
 
