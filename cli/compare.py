@@ -91,23 +91,26 @@ def check_figure(path: Path | None) -> None:
 def recording_of(files: list[Path], given: dict):
     """The recording in NWB files, or in one .nc file of activity that was cut out.
 
-    given : the options align, window, units, where, variables and contrasts, and of a prediction
-    inputs and targets
+    given : the options align, window, units, where, variables and contrasts; where a command has
+    them table, signal and bin_width, and columns that it names elsewhere
     """
     import neurogeom as ng
 
     if files[0].suffix == ".nc":
         if len(files) > 1:
             raise click.UsageError("a recording is one .nc file, or several NWB files")
-        for option in ("align", "units", "where"):
-            if given[option] is not None:
+        for option in ("align", "units", "where", "table", "signal", "bin_width"):
+            if given.get(option) is not None:
+                word = "bin" if option == "bin_width" else option
                 raise click.UsageError(
-                    f"--{option} is for NWB files; {files[0]} holds activity that is cut out"
+                    f"--{word} is for NWB files; {files[0]} holds activity that is cut out"
                 )
         return _activity(files[0])
-    asked = {k: given[k] for k in ("align", "window", "units", "where") if given[k] is not None}
-    further = [n for k in ("contrasts", "inputs", "targets") for n in given.get(k) or []]
-    asked["variables"] = columns_of(given["variables"], further)
+    names = ("align", "window", "units", "where", "table", "signal", "bin_width")
+    asked = {k: given[k] for k in names if given.get(k) is not None}
+    further = [n for k in ("contrasts", "inputs", "targets", "probes") for n in given.get(k) or []]
+    further += [given[k] for k in ("datum", "stimulus") if given.get(k)]
+    asked["variables"] = columns_of(given["variables"] or [], further)
     return ng.read_nwb(files if len(files) > 1 else files[0], **asked)
 
 

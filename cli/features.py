@@ -62,7 +62,7 @@ DIRECTIONS = ("neurons", "kmeans", "pca", "ica", "sparse", "random")
               "embedding (stimulus, feature), in the order of the sorted stimuli.")  # fmt: skip
 @click.option("--kind", type=click.Choice(["mei", "2afc", "ooo"]), help="interpretability: index.")
 @click.option("--directions", type=click.Choice(DIRECTIONS),
-              help="interpretability: of neurons or of directions.  [default: neurons]")  # fmt: skip
+              help="interpretability: of what.  [default: neurons]")  # fmt: skip
 @click.option("--min-trials", type=click.IntRange(2), help="Trials a neuron needs a condition.")
 @click.option("--nulls", "n_null", type=click.IntRange(0), help="Surrogates.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -83,7 +83,7 @@ def features(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     slow               slow latents of the activity in time (needs torch)
     disentanglement    whether single neurons stand for single variables
     interpretability   how alike the stimuli are that excite a neuron or direction most
-    """  # noqa: D301
+    """
     _check_usage(given)
     inputs = [*files, *([given["stimuli"]] if given["stimuli"] else [])]
     outputs = [given[k] for k in ("out", "csv", "figure")] + [json_path(given["json_file"])]

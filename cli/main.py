@@ -18,6 +18,7 @@ _COMMANDS = {
     "simulate": "Write a recording whose geometry is known.",
     "tasks": "List the tasks that networks can learn.",
     "train": "Train networks on a task, and record them.",
+    "features": "Find features of a recording, and what they mean.",
     "predict": "Predict the geometry that a task asks for.",
     "compare": "Compare a recording with networks.",
     "data": "List, check and download data sets.",
