@@ -93,9 +93,9 @@ def features(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     tree.attrs["command"] = shlex.join(ctx.meta["neurogeom.words"])
     _write(tree, given)
     if given["json_file"] != "-":
-        from neurogeom.report.table import table
+        from neurogeom.report.features import features as page
 
-        click.echo(table(tree), nl=False)
+        click.echo(page(tree), nl=False)
 
 
 def _check_usage(given: dict) -> None:
@@ -154,6 +154,10 @@ def _disentanglement(recording, given: dict):
     import neurogeom as ng
 
     asked = _asked(given, "n_null", "n_jobs")
+    if (
+        given["n_null"] is not None
+    ):  # each learns models: never more than usual
+        asked["n_null_learned"] = min(given["n_null"], 19)
     return ng.features.disentanglement(recording, given["variables"], seed=given["seed"], **asked)
 
 

@@ -31,7 +31,7 @@ def table(tree, *, truth: dict | None = None) -> str:
         _numbers([r for r in found if r["measure"] not in several], truth),
         _shattered(tree),
         *(_quantities([r for r in found if r["measure"] == name]) for name in sorted(several)),
-        _foot(tree),
+        foot(tree),
     ]
     return "\n\n".join(p for p in parts if p) + "\n"
 
@@ -129,13 +129,13 @@ def _lines(found, truth):
         known = known if np.isfinite(r["value"]) else np.nan  # nothing to hold it against
         yield [
             "" if name == before else name,
-            _number(r["time"]),
+            number(r["time"]),
             _SHORT.get(r["measure"], r["measure"]),
-            _number(r["value"]),
-            _number(known),
-            _number(r["null_mean"]),
-            _p(r["p_value"]),
-            _p(r["p_corrected"]),
+            number(r["value"]),
+            number(known),
+            number(r["null_mean"]),
+            probability(r["p_value"]),
+            probability(r["p_corrected"]),
             _interval(r),
             _target(r).partition(":")[0],
         ]
@@ -146,14 +146,14 @@ def _quantities(found):
     """A block of one measure: a line for each of its numbers, of each pair or level."""
     columns = {
         "": ("l", lambda r: r["label"] or r["variable"]),
-        "time (s)": ("r", lambda r: _number(r["time"])),
+        "time (s)": ("r", lambda r: number(r["time"])),
         found[0]["measure"]: ("l", lambda r: r["quantity"].replace("_", " ")),
-        "estimate": ("r", lambda r: _number(r["value"])),
-        "naive": ("r", lambda r: _number(r["naive"])),
-        "chance": ("r", lambda r: _number(r["chance"])),
-        "ceiling": ("r", lambda r: _number(r["ceiling"])),
-        "p": ("r", lambda r: _p(r["p_value"])),
-        "p corrected": ("r", lambda r: _p(r["p_corrected"])),
+        "estimate": ("r", lambda r: number(r["value"])),
+        "naive": ("r", lambda r: number(r["naive"])),
+        "chance": ("r", lambda r: number(r["chance"])),
+        "ceiling": ("r", lambda r: number(r["ceiling"])),
+        "p": ("r", lambda r: probability(r["p_value"])),
+        "p corrected": ("r", lambda r: probability(r["p_corrected"])),
         "95 % interval": ("r", _interval),
         "interval for": ("l", lambda r: _target(r).partition(":")[0]),
     }
@@ -166,11 +166,13 @@ def _quantities(found):
     return aligned(lines, "".join(columns[name][0] for name in kept))
 
 
-def _number(value):
+def number(value) -> str:
+    """Three digits, - for none."""
     return f"{value:.3f}".replace("-0.000", "0.000") if np.isfinite(value) else "-"
 
 
-def _p(value):
+def probability(value) -> str:
+    """Three digits, one where it is below 0.001, - for none."""
     if not np.isfinite(value):
         return "-"
     return f"{value:.3f}" if value >= 0.001 else f"{value:.1g}"
@@ -183,7 +185,7 @@ def _target(row):
 
 def _interval(row):
     low, high = row["interval_low"], row["interval_high"]
-    return f"{_number(low)} to {_number(high)}" if np.isfinite([low, high]).all() else "-"
+    return f"{number(low)} to {number(high)}" if np.isfinite([low, high]).all() else "-"
 
 
 def _shattered(tree):
@@ -206,7 +208,8 @@ def _shattered(tree):
 # --- foot -----------------------------------------------------------------------------------------
 
 
-def _foot(tree):
+def foot(tree) -> str:
+    """Nulls, settings, what was dropped or not estimated, notes: a line each."""
     lines = [*_nulls(tree), *_targets(tree), *_settings(tree), *_dropped(tree), *_cost(tree)]
     lines += [*_not_estimated(tree), *_notes(tree)]
     return "\n".join(lines)

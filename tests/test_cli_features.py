@@ -1,0 +1,109 @@
+"""neurogeom features: a recording in, a page a method out."""
+
+import json
+
+import numpy as np
+import pytest
+
+import neurogeom as ng
+from neurogeom.cli.features import _METHODS, NEEDED, OPTIONS
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A recorded cube, and a population that saw textures four times each."""
+    folder = tmp_path_factory.mktemp("features")
+    cube = ng.simulate("cube", 2.0, n_neurons=12, n_trials=12, n_truth=0, seed=1)
+    ng.save(cube, folder / "cube.nc")
+    ng.write_nwb(cube, folder / "cube.nwb")
+    seen = ng.features.textures(120)
+    rng = np.random.default_rng(0)
+    shown = np.repeat(np.arange(120), 4)
+    rates = seen.features[:, :6][shown] + 0.1 * rng.standard_normal((480, 6))
+    ng.save(ng.from_arrays(rates, trial={"image": shown}), folder / "seen.nc")
+    np.save(folder / "images.npy", seen.images)
+    return folder
+
+
+def test_every_method_has_its_options():
+    assert set(OPTIONS) == set(NEEDED) == set(_METHODS)
+
+
+def test_the_index_of_a_datum_is_printed_and_written_from_nwb_and_from_activity(
+    invoke, files, tmp_path
+):
+    words = "--method index --variables a,b,c --nulls 19 --components 2 --probes a".split()
+    out, tidy, text = tmp_path / "i.nc", tmp_path / "i.csv", tmp_path / "i.json"
+    status, shown, err = invoke(
+        "features", files / "cube.nc", *words, "--out", out, "--csv", tidy, "--json", text
+    )
+    assert (status, err) == (0, "")
+    found = ng.load(out)["linear_diet"]
+    for value in found.estimate.values:
+        assert f"{value:.3f}" in shown
+    assert "accuracy  linear DIET" in shown
+    rows = json.loads(text.read_text())["measures"]["linear_diet"]["rows"]
+    assert float(found.estimate[0]) in [row["value"] for row in rows]
+    assert "linear_diet" in tidy.read_text()
+    status, again, _ = invoke("features", files / "cube.nwb", "--signal", "roi", *words)
+    assert status == 0
+    assert again.splitlines()[0] == shown.splitlines()[0]
+
+
+def test_disentanglement_stands_beside_chance_and_turned_codes(invoke, files):
+    status, shown, err = invoke(
+        "features", files / "cube.nc", "--method", "disentanglement", "--variables", "a,b",
+        "--nulls", "2",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    assert shown.splitlines()[0].split()[:2] == ["score", "disentanglement"]
+    assert "rotated" in shown.splitlines()[0]
+    assert "no disentanglement of sap_continuous: no factor is continuous or circular" in shown
+
+
+def test_neurons_and_directions_are_interpreted_and_drawn(invoke, files, tmp_path):
+    words = ["--method", "interpretability", "--stimulus", "image", "--stimuli",
+             files / "images.npy", "--nulls", "19"]  # fmt: skip
+    figure = tmp_path / "g.png"
+    status, shown, err = invoke("features", files / "seen.nc", *words, "--figure", figure)
+    assert (status, err) == (0, "")
+    assert shown.splitlines()[0].split()[:2] == ["neuron", "interpretability"]
+    assert figure.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    status, shown, _ = invoke("features", files / "seen.nc", *words, "--directions", "pca")
+    assert status == 0
+    assert [line.split()[0] for line in shown.splitlines()[1:3]] == ["neurons", "pca"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        ("--method index", 2, "needs --datum COL or --variables"),
+        ("--method disentanglement", 2, "--method disentanglement needs --variables"),
+        ("--method index --variables a --atoms 3", 2, "--atoms is for --method sparse"),
+        ("--method interpretability --stimulus a", 2, "needs --stimuli"),
+        ("--method index --variables a --figure g.png", 2, "--figure is for --method inter"),
+        ("--method interpretability --stimulus a --stimuli cube.nc", 2, "is no .npy file"),
+        ("--method index --variables a --align t", 2, "--align is for NWB files"),
+        ("--method index --datum d", 1, "no 'd'|no column 'd'|'d'"),
+        ("--method sparce", 2, "'sparse'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(invoke, files, words, status, sentence):
+    import re
+
+    words = [files / w if w.endswith(".nc") else w for w in words.split()]
+    got, shown, err = invoke("features", files / "cube.nc", *words)
+    assert (got, shown) == (status, "")
+    assert re.search(sentence, err)
+    assert "Traceback" not in err
+
+
+def test_a_file_that_holds_no_array_is_one_sentence(invoke, files, tmp_path):
+    bad = tmp_path / "bad.npy"
+    bad.write_bytes(b"none")
+    status, shown, err = invoke(
+        "features", files / "seen.nc", "--method", "interpretability", "--stimulus", "image",
+        "--stimuli", bad,
+    )  # fmt: skip
+    assert (status, shown) == (1, "")
+    assert "holds no array of numbers" in err
