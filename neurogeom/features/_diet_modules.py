@@ -14,7 +14,7 @@ from ..stacked import MLP, Stacked, drawn
 
 
 class Convolutions(nn.Module):
-    """3 x 3 convolutions with batch norm and relu, the later ones of stride 2, averaged over space.
+    """3 x 3 convolutions with batch norm and relu, 2 x 2 maxima between them, a mean over space.
 
     One net: (image, channel, row, column) to (image, feature).
     """
@@ -22,8 +22,7 @@ class Convolutions(nn.Module):
     def __init__(self, channels, stream):
         super().__init__()
         self.maps = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=1 if i == 0 else 2, padding=1, bias=False)
-            for i, (a, b) in enumerate(pairwise(channels))
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(channels)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in channels[1:])
         with torch.no_grad():
@@ -33,7 +32,8 @@ class Convolutions(nn.Module):
 
     def forward(self, x):
         """(image, channel, row, column) to (image, feature)."""
-        for conv, norm in zip(self.maps, self.norms, strict=True):
+        for i, (conv, norm) in enumerate(zip(self.maps, self.norms, strict=True)):
+            x = functional.max_pool2d(x, 2) if i and min(x.shape[2:]) > 1 else x
             x = torch.relu(norm(conv(x)))
         return x.mean((2, 3))
 

@@ -58,8 +58,9 @@ def diet(
         given. Neighbouring bins of a trial are all but repeats: give the trial or the stimulus.
         (With class labels in its place it is plain supervised learning by the same network.)
     network : {"mlp", "conv"} or torch module
-        Linear maps with batch norm and relu, of rows; 3 x 3 convolutions with batch norm and relu,
-        averaged over space, of images; or a module from (row, ...) to (row, feature).
+        Linear maps with batch norm and relu, of rows; 3 x 3 convolutions with batch norm, relu and
+        maxima of 2 x 2 between them, averaged over space, of images; or a module from (row, ...) to
+        (row, feature).
     layers : tuple of int, optional
         Units or channels of the layers, the last the number of features: (256, 128), (32, 64, 128).
     augment : "default", mapping, callable or None
