@@ -7,11 +7,18 @@ import sys
 from neurogeom._face import Face
 
 _HOME: dict[str, str] = {
-    "Dictionary": "dictionary",
     "FISTA": "encoders",
+    "NNLS": "encoders",
+    "OMP": "encoders",
+    "Dictionary": "dictionary",
+    "ExhaustiveL0": "encoders",
+    "chance_match": "chance",
+    "chance_mcc": "chance",
+    "learn_dictionary": "learn_dictionary",
+    "superposition": "superposition",
 }
 
-__all__ = ["FISTA", "Dictionary"]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str):
