@@ -234,7 +234,7 @@ def learnt(condition, seed, steps):
         gap = features.amortisation_gap(own, x_test, penalty=penalty, reference=reference)
         total, amortised, of_atoms = gap.estimate.values
         found |= {f"total{name}": total, f"amortisation{name}": amortised,
-                  f"share{name}": of_atoms / total}  # fmt: skip
+                  f"dictionary{name}": of_atoms, f"share{name}": of_atoms / total}  # fmt: skip
     solver = FISTA(penalty, MANY)
     for name, own in {"refined": model, "learnt": best}.items():
         found[f"mcc, {name}"] = mcc(codes, features.refine(own, x_test, solver)).value
