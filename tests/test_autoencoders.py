@@ -57,7 +57,7 @@ def test_over_orthogonal_atoms_training_finds_soft_thresholds():
     codes = rng.exponential(size=(300, 4)) * (rng.random((300, 4)) < 0.5)
     x = codes @ dictionary.atoms
     model = train_autoencoder(
-        x, 4, LinearReLU(), penalty=0.2, dictionary=dictionary, steps=600, lr=0.03, n_restarts=1
+        x, 4, LinearReLU(), penalty=0.2, dictionary=dictionary, steps=300, lr=0.05, n_restarts=1
     )
     best = np.maximum(x @ dictionary.atoms.T - 0.2, 0)
     np.testing.assert_allclose(model.encode(x), best, atol=0.01)
@@ -131,7 +131,7 @@ def test_a_restart_is_the_same_alone_and_among_others_and_another_seed_is_anothe
 
 
 @given(st.floats(1e-3, 1e3))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_in_other_units_codes_are_in_other_units_if_the_penalty_is_too(factor):
     x, _, _ = sparse(5, n=64)
     common = {"encoder": LinearReLU(), "steps": 30, "n_restarts": 1}
@@ -191,7 +191,7 @@ def test_known_one_sparse_codes_are_learnt_and_two_sparse_ones_are_not(loss):
         x = codes @ dictionary.atoms
         model = train_autoencoder(
             x, 5, LinearReLU(), penalty=0.0, dictionary=dictionary, codes=codes, loss=loss,
-            steps=600, lr=0.03, n_restarts=2,
+            steps=300, lr=0.05, n_restarts=1,
         )  # fmt: skip
         error.append(1 - mcc(codes, model.encode(x)).value)
     assert error[0] < 0.005
@@ -434,8 +434,8 @@ def test_exact_weights_are_what_training_finds_for_one_active_atom():
     x = np.repeat(dictionary.atoms, 40, axis=0) * np.tile(np.linspace(0.5, 2, 40), 5)[:, None]
     codes = np.maximum(x @ exact_weights(dictionary).T, 0)
     model = train_autoencoder(
-        x, 5, LinearReLU(bias=False), penalty=0.0, dictionary=dictionary, codes=codes, steps=600,
-        lr=0.03,
+        x, 5, LinearReLU(bias=False), penalty=0.0, dictionary=dictionary, codes=codes, steps=300,
+        lr=0.05,
     )  # fmt: skip
     np.testing.assert_allclose(model.encode(x), codes, atol=0.05)
 

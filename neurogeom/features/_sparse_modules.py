@@ -106,4 +106,5 @@ def squared_error(module, batch):
 def negative_cosine(module, batch):
     """Less the cosine of every latent with the true one over samples, mean over latents, (net,)."""
     x, true = batch
-    return -functional.cosine_similarity(module(x)[0], true.expand_as(module(x)[0]), dim=1).mean(-1)
+    codes, _ = module(x)
+    return -functional.cosine_similarity(codes, true.expand_as(codes), dim=1).mean(-1)

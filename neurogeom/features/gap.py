@@ -131,8 +131,9 @@ def amortisation_gap(
     best = solver.solve(x, own)
     nothing = np.full_like(of_encoder, np.nan)
     of_other = nothing if other is None else solver.solve(x, other).objective
-    excess = np.stack([of_encoder - of_other, of_encoder - best.objective,
-                       best.objective - of_other])  # fmt: skip
+    excess = np.stack(
+        [of_encoder - of_other, of_encoder - best.objective, best.objective - of_other]
+    )
     n = len(of_encoder)
     estimate = excess.mean(axis=1)
     error = excess.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.full(3, np.nan)
