@@ -668,6 +668,7 @@ _GAPS = np.where(np.eye(40, 2, dtype=bool), np.nan, _X)
         (lambda: disentanglement(_X, {"a": _Y}, kinds="cyclic"), "kind='cyclic' is unknown"),
         (lambda: disentanglement(_X, {"a": _Y}, scores=("mig", "dci")), "'dci' of scores"),
         (lambda: disentanglement(_X, {"a": _Y}, n_bins=1), "n_bins=1 is not possible"),
+        (lambda: disentanglement(_X, {"a": _Y}, n_bins=0), "n_bins=0 is not possible"),
         (lambda: disentanglement(_X, {"a": _Y}, importance="lasso"), "'a' is discrete"),
         (lambda: disentanglement(_X, {"a": _Y}, shuffle="time"), "shuffle='time' is unknown"),
         (lambda: disentanglement(_X, {"a": _Y}, blocks=np.ones(40)), "all rows are in one block"),

@@ -34,7 +34,7 @@ from ._score_table import (
 
 SCORES = (*CORRELATED, *INFORMED, *LEARNED)
 BLIND_SPOTS = {
-    "mcc": "copies of codes, and codes without information, cost nothing; its chance grows with the "
+    "mcc": "copies of codes and codes without information cost nothing; its chance grows with the "
     "number of codes; only one of the two codes that an angle needs is looked at",
     "mig": "0 where a factor has two codes, as a copy of each code or the cosine and sine of an "
     "angle; depends on the bins (equal widths: 0.88 for cubes of perfect codes)",
@@ -161,7 +161,7 @@ def disentanglement(
     Returns
     -------
     Dataset
-        By ``score``: ``estimate``, ``naive``, ``rotated``, ``null`` (surrogate, score), ``chance``
+        By ``score``: ``estimate``, ``naive`` (the same where nothing is corrected), ``rotated``, ``null`` (surrogate, score), ``chance``
         (mean null), ``p_value`` (estimate above null, by rank), ``blind_spots``, ``reading``. By
         ``code`` and ``factor``: ``mutual_information`` and ``naive_mutual_information`` (nats),
         ``correlation``, ``importance``; ``entropy`` (nats) and ``kind`` of factors, ``informative``
@@ -200,7 +200,7 @@ def disentanglement(
     if importance == "lasso" and discrete and set(names) & set(LEARNED[:3]):
         raise ValueError(f"importance='lasso' predicts numbers, and factor {discrete[0]!r} is "
                          "discrete; take 'forest', or give its kind as 'continuous'")  # fmt: skip
-    bins = n_bins or max(2, min(BINS, len(x) // ROWS_A_BIN))
+    bins = max(2, min(BINS, len(x) // ROWS_A_BIN)) if n_bins is None else n_bins
     whole(2, n_bins=bins)
     train, test = _split(len(x), blocks, seed)
     table = Table(
