@@ -486,3 +486,15 @@ def test_at_full_size_sums_of_features_fall_in_order():
         value = of_sums(seen(2400, seed))
         assert (np.diff(value) < 0).all()
         assert value[0] - value[1] >= 0.25
+
+
+def test_a_population_without_a_reliable_neuron_is_all_nan_in_silence_and_says_why():
+    rng = np.random.default_rng(3)
+    shown = np.repeat(np.arange(40), 4)
+    x = ng.from_arrays(rng.standard_normal((160, 2)), trial={"image": shown})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = interpretability(x, rng.standard_normal((40, 3)), stimulus="image", n_null=5)
+    assert np.isnan(found.estimate).all()
+    assert np.isnan(found.attrs["chance"])
+    assert all("halves of its trials" in reason for reason in found.attrs["reasons"].values())

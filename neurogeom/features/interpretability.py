@@ -158,7 +158,7 @@ def interpretability(
         "kind": kind,
         "estimand": f"index of each neuron at {len(rows)} stimuli, {size(index.task)}",
         "sign": SIGNS[kind],
-        "chance": 0.5 if kind == "2afc" else float(np.nanmean(null)) if null.size else np.nan,
+        "chance": 0.5 if kind == "2afc" else _mean(null),
         "range": RANGES[kind],
         "direction": "higher is more interpretable",
         "metric": _metric_name(metric, stimuli),
@@ -204,3 +204,9 @@ def _reasons(found, index):
         elif not index.enough[i]:
             reasons[name] = f"fewer than {index.needed} responses above its lowest"
     return reasons
+
+
+def _mean(null):
+    """Of the draws there are, NaN without any."""
+    known = null[np.isfinite(null)]
+    return float(known.mean()) if known.size else np.nan
