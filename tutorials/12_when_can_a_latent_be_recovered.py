@@ -32,23 +32,23 @@ print(f"cross-entropy above the least there can be: {found.gap.values.round(2)} 
 print(f"R2 of each start: {found.r_squared.values.round(2)}; MCC {float(found.mcc):.2f}")
 
 # %% [markdown]
-# Three numbers to take home. The **raw** observations predict the latents to a good part already:
-# a mixing that can be inverted leaves much of them in plain sight. Only what the code has beyond that
+# Three numbers to take home. The **raw** observations predict the latents to a good part already: a
+# mixing that can be inverted leaves much of them in plain sight. Only what the code has beyond that
 # was learnt, and a paper that prints the first number without the second has shown little.
 #
 # The starts differ. Which of them is right can be told without knowing z: the ideal classifier of
-# this world has a cross-entropy that we can compute, and the start that is far above it is stuck. In
-# a recording, where nobody knows the ideal, the held-out cross-entropy of several starts takes its
-# place.
+# this world has a cross-entropy that we can compute, and the start that is far above it is stuck.
+# In a recording, where nobody knows the ideal, the held-out cross-entropy of several starts takes
+# its place.
 #
 # And **MCC**, which matches single axes of the code with single latents, stays low. It should: what
 # is promised is a linear map, not the axes. A low MCC beside a high R2 is a rotation.
 #
 # ## Where it fails
 #
-# Fewer classes than latents + 1 leave directions in which nothing has to be told apart. Classes that
-# hardly overlap leave none of the graded confusions that tell where z is within a class. Labels that
-# are wrong teach nothing; and a small sample, used again and again, is learnt by heart.
+# Fewer classes than latents + 1 leave directions in which nothing has to be told apart. Classes
+# that hardly overlap leave none of the graded confusions that tell where z is within a class.
+# Labels that are wrong teach nothing; and a small sample, used again and again, is learnt by heart.
 
 # %%
 for name, changes, how in (
