@@ -7,34 +7,30 @@ import sys
 from neurogeom._face import Face
 
 _HOME: dict[str, str] = {
+    "FISTA": "encoders",
+    "NNLS": "encoders",
+    "OMP": "encoders",
     "Colour": "similarity_metrics",
+    "Dictionary": "dictionary",
+    "ExhaustiveL0": "encoders",
     "GaborEnergy": "similarity_metrics",
     "Labels": "similarity_metrics",
     "Pairwise": "similarity_metrics",
     "Pixels": "similarity_metrics",
     "Similarity": "similarity_metrics",
+    "chance_match": "chance",
+    "chance_mcc": "chance",
     "compare_bases": "bases",
     "cross_odd_one_out": "curation",
     "curate": "curation",
     "find_directions": "directions",
     "interpretability": "interpretability",
+    "learn_dictionary": "learn_dictionary",
+    "superposition": "superposition",
     "textures": "textures",
 }
 
-__all__: list[str] = [
-    "Colour",
-    "GaborEnergy",
-    "Labels",
-    "Pairwise",
-    "Pixels",
-    "Similarity",
-    "compare_bases",
-    "cross_odd_one_out",
-    "curate",
-    "find_directions",
-    "interpretability",
-    "textures",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str):

@@ -1,0 +1,225 @@
+"""A dictionary: directions of a population that sparse codes combine, apart from any encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .. import activity, options
+from ..formulas import match as matching
+
+
+@dataclass(frozen=True, eq=False)
+class Dictionary:
+    """Unit atoms in the space of neurons; a code s stands for the activity centre + s atoms.
+
+    An encoder is any object with ``encode(x, dictionary)`` that returns codes (sample, atom); it
+    takes x through :meth:`centred`, which checks it.
+
+    Parameters
+    ----------
+    atoms : (atom, neuron)
+        Scaled to length 1; ``length`` (atom,) keeps the lengths given, by which codes of the atoms
+        as they were are multiplied to become codes of unit atoms.
+    neurons : sequence of str, optional
+        Labels, against which the ``unit_id`` of an activity are put in order.
+    centre : (neuron,), optional
+        Subtracted before encoding and added by :meth:`decode`; nothing by default.
+
+    Raises
+    ------
+    ValueError
+        An atom is zero or not finite; labels or centre are not one a neuron.
+
+    Examples
+    --------
+    >>> d = Dictionary([[3.0, 4.0], [0.0, 2.0]], centre=[1.0, 1.0])
+    >>> d.atoms.tolist(), d.length.tolist(), d.decode([[5.0, 0.0]]).tolist()
+    ([[0.6, 0.8], [0.0, 1.0]], [5.0, 2.0], [[4.0, 5.0]])
+    """
+
+    atoms: np.ndarray
+    neurons: Any = None
+    centre: Any = None
+    length: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self):
+        atoms = np.array(self.atoms, float)
+        if atoms.ndim != 2 or not atoms.size:
+            raise ValueError(f"atoms of shape {atoms.shape} are no dictionary; give (atom, neuron)")
+        length = np.linalg.norm(atoms, axis=1)
+        bad = np.flatnonzero(~(np.isfinite(length) & (length > 0)))
+        if bad.size:
+            raise ValueError(
+                f"{bad.size} of {len(atoms)} atoms are zero or not finite, the first is atom "
+                f"{bad[0]}; leave them out"
+            )
+        n = atoms.shape[1]
+        neurons = None if self.neurons is None else np.asarray(self.neurons)
+        centre = np.zeros(n) if self.centre is None else np.array(self.centre, float)
+        if neurons is not None and (neurons.shape != (n,) or len(np.unique(neurons)) < n):
+            raise ValueError(
+                f"neurons of shape {neurons.shape} do not label {n} neurons; give one label, each "
+                "its own, a neuron"
+            )
+        if centre.shape != (n,) or not np.isfinite(centre).all():
+            raise ValueError(
+                f"centre of shape {centre.shape} must be {n} finite numbers, one a neuron"
+            )
+        atoms = atoms / length[:, None]
+        for name, value in {"atoms": atoms, "neurons": neurons, "centre": centre}.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "length", length)
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.atoms)
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return self.atoms.shape[1]
+
+    def centred(self, x: Any) -> np.ndarray:
+        """Activity less the centre, float (sample, neuron), ready to be encoded.
+
+        Raises
+        ------
+        ValueError
+            x has other neurons or another shape, or is not finite.
+        """
+        if isinstance(x, xr.DataArray):
+            x = self._ordered(activity.validate(x))
+        x = np.asarray(x, float)
+        if x.ndim != 2 or x.shape[1] != self.n_neurons or not len(x):
+            raise ValueError(
+                f"activity of shape {x.shape} does not fit a dictionary of {self.n_neurons} "
+                "neurons; give (sample, neuron)"
+            )
+        bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+        if bad.size:
+            raise ValueError(
+                f"{bad.size} of {len(x)} samples hold NaN or infinity, the first is sample "
+                f"{bad[0]}; leave those samples or their neurons out"
+            )
+        return x - self.centre
+
+    def _ordered(self, x):
+        if x.ndim != 2:
+            raise ValueError("activity has a time axis; choose one window, as in x.isel(time=0)")
+        if self.neurons is None:
+            return x.values
+        found = x.coords["unit_id"].values
+        if set(found.tolist()) != set(self.neurons.tolist()):
+            raise ValueError(
+                f"activity and dictionary differ in their neurons: {len(found)} and "
+                f"{self.n_neurons}, of which {len(np.intersect1d(found, self.neurons))} are shared"
+            )
+        order = np.argsort(found)
+        return x.values[:, order[np.searchsorted(found[order], self.neurons)]]
+
+    def encode(self, x: Any, encoder: Any, **options_: Any) -> Any:
+        """Codes by any encoder: an array (sample, atom), or a DataArray (trial, atom) for activity.
+
+        ``options_`` are those of the encoder's own ``encode``.
+        """
+        codes = encoder.encode(x, self, **options_)
+        if not isinstance(x, xr.DataArray):
+            return codes
+        x = activity.validate(x)
+        kept = {k: v for k, v in x.coords.items() if "neuron" not in v.dims}
+        return xr.DataArray(codes, kept, ("trial", "atom"), "codes", {"encoder": repr(encoder)})
+
+    def decode(self, codes: Any) -> np.ndarray:
+        """Activity that codes (sample, atom) stand for, (sample, neuron)."""
+        return self.checked(codes) @ self.atoms + self.centre
+
+    def checked(self, codes: Any) -> np.ndarray:
+        """Codes as float (sample, atom), or a sentence that says why they are none."""
+        codes = np.asarray(codes, float)
+        if codes.ndim != 2 or codes.shape[1] != self.n_atoms:
+            raise ValueError(
+                f"codes of shape {codes.shape} do not fit {self.n_atoms} atoms; give (sample, atom)"
+            )
+        return codes
+
+    def objective(self, x: Any, codes: Any, penalty: float) -> np.ndarray:
+        """Half the squared residual and penalty times the absolute sum of the codes, (sample,)."""
+        options.number(0, penalty=penalty)
+        codes = self.checked(codes)
+        residual = self.centred(x) - codes @ self.atoms
+        return 0.5 * np.einsum("ij,ij->i", residual, residual) + penalty * np.abs(codes).sum(axis=1)
+
+    def duality_gap(self, x: Any, codes: Any, penalty: float, *, nonneg: bool = True) -> np.ndarray:
+        """How far above the least objective that of these codes is at most, (sample,).
+
+        0 is the proof that they are the best ones, whatever encoder they are from.
+
+        Source: Kim et al. 2007, IEEE J Sel Top Signal Process 1:606, equation 8 (signed codes).
+        """
+        from ..kernels import sparse
+
+        options.number(above=0, penalty=penalty)
+        options.switch(nonneg=nonneg)
+        x, codes = self.centred(x), self.checked(codes)
+        if nonneg and (codes < 0).any():
+            raise ValueError("codes are negative in places; pass nonneg=False")
+        product, drive = (codes @ self.atoms) @ self.atoms.T, x @ self.atoms.T
+        power = 0.5 * np.einsum("ij,ij->i", x, x)
+        return sparse.duality_gap(codes, product, drive, power, float(penalty), not nonneg)[0]
+
+    def match(self, other: Dictionary, *, signed: bool = False) -> matching.Match:
+        """Pair these atoms, taken as the true ones, with another dictionary's by their cosines.
+
+        Absolute cosines unless signed; chance is far above 0, see :func:`chance_match`.
+        """
+        return matching.match(matching.cosine(self.atoms, other.atoms, signed=signed))
+
+    def coherence(self) -> float:
+        """Largest absolute cosine of two atoms, 0 to 1; 0 where there is one atom."""
+        gram = np.abs(self.atoms @ self.atoms.T)
+        np.fill_diagonal(gram, 0.0)
+        return float(min(gram.max(), 1.0))
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], **given: Any) -> Dictionary:
+        """The decoder of a trained autoencoder as a dictionary, from its state dict.
+
+        Known layouts: SAELens (``W_dec`` (atom, neuron), ``b_dec``), dictionary_learning
+        (``decoder.weight`` (neuron, atom), ``bias`` or ``b_dec``) and overcomplete
+        (``dictionary._weights`` or ``dictionary.weights`` (atom, neuron)). The decoder's bias
+        becomes the centre.
+
+        Parameters
+        ----------
+        state : mapping of str to array or tensor
+        **given : ``neurons`` and ``centre`` of :class:`Dictionary`
+
+        Raises
+        ------
+        ValueError
+            No decoder of a known layout is there.
+        """
+        known = {"W_dec": False, "decoder.weight": True, "dictionary._weights": False,
+                 "dictionary.weights": False}  # fmt: skip
+        name = next((k for k in known if k in state), None)
+        if name is None:
+            raise ValueError(
+                f"state holds {sorted(state)}, no decoder of a known layout; choose from "
+                f"{sorted(known)}"
+            )
+        atoms = _array(state[name])
+        bias = next(
+            (_array(state[k]) for k in ("b_dec", "bias", "decoder.bias") if k in state), None
+        )
+        return cls(atoms.T if known[name] else atoms, **({"centre": bias} | given))
+
+
+def _array(value):
+    """An array, also of a tensor on any device."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, float)
