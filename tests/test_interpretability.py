@@ -92,6 +92,14 @@ def test_kernels_are_the_loops_of_the_definition(seed, embedded):
     np.testing.assert_allclose(np.transpose(found), each)
 
 
+@given(st.integers(0, 10_000), st.integers(1, 12))
+@settings(max_examples=25, deadline=None)
+def test_the_largest_come_in_order_and_the_earlier_of_equal_ones_first(seed, k):
+    values = np.random.default_rng(seed).integers(-3, 4, (3, 12)).astype(float)
+    expected = np.argsort(-values, axis=1, kind="stable")[:, :k]
+    assert (kernels.largest(values, k) == expected).all()
+
+
 def test_ranks_of_the_choice_are_those_of_the_protocol():
     """Responses are the ranks: trial t sees references T + r T + t from either end."""
     n, t, r, cut = 100, 3, 2, 10

@@ -90,15 +90,18 @@ class Index:
         n = len(values)
         _check_number(task, n)
         tie = self._rng(TIES).permutation(n)  # an alphabetical order of ties would favour a class
-        order = tie[np.argsort(-values[tie], axis=0, kind="stable")].T
         needed = task.k
         if task.kind == "2afc":
             needed = int(task.quantile * n) + task.n_trials * (task.n_references + 1)
-        last = np.take_along_axis(values, order[:, needed - 1 : needed].T, 0)[0]
+        shuffled = np.ascontiguousarray(values[tie].T)
+        if task.kind == "2afc" or task.constrained:
+            order = np.argsort(-shuffled, axis=1, kind="stable")
+        else:
+            order = kernels.largest(shuffled, needed)
+        last = np.take_along_axis(shuffled, order[:, needed - 1 : needed], 1)[:, 0]
         alone = (values == 0).sum(axis=0) == 1
         self.needed, self.enough = needed, (last > values.min(axis=0)) & ((last != 0) | alone)
-        whole = task.kind == "2afc" or task.constrained
-        self.order = np.ascontiguousarray(order if whole else order[:, : task.k])
+        self.order = tie[order]
         self.chosen = self._choose(self.order)
         self.enough &= (self.chosen >= 0).all(axis=1)
         if task.kind == "2afc":

@@ -22,6 +22,29 @@ def _similarity(e, s, a, b):
 
 
 @njit
+def largest(values, k):
+    """Places of the k largest values of every row, the largest first, the earlier of equal ones.
+
+    values : float64 (unit, stimulus), 1 <= k <= stimuli; returns int64 (unit, k)
+    """
+    n_units, n = values.shape
+    found = np.empty((n_units, k), np.int64)
+    for u in range(n_units):
+        row, own = values[u], found[u]
+        have = 0
+        for x in range(n):
+            if have == k and row[x] <= row[own[k - 1]]:
+                continue
+            place = min(have, k - 1)
+            while place > 0 and row[own[place - 1]] < row[x]:
+                own[place] = own[place - 1]
+                place -= 1
+            own[place] = x
+            have = min(have + 1, k)
+    return found
+
+
+@njit
 def most_exciting(order, group, place, gap, k):
     """The first k stimuli of an order, of which no two share a group or lie within the gap.
 
