@@ -7,36 +7,29 @@ import sys
 from neurogeom._face import Face
 
 _HOME: dict[str, str] = {
+    "FISTA": "encoders",
+    "NNLS": "encoders",
+    "OMP": "encoders",
     "Autoencoder": "autoencoders",
     "Dictionary": "dictionary",
-    "FISTA": "encoders",
+    "ExhaustiveL0": "encoders",
     "LinearReLU": "autoencoders",
     "MLPEncoder": "autoencoders",
     "TopK": "autoencoders",
     "TrainedEncoder": "autoencoders",
     "amortisation_gap": "gap",
+    "chance_match": "chance",
+    "chance_mcc": "chance",
     "decoding_flops": "flops",
     "exact_weights": "exact",
+    "learn_dictionary": "learn_dictionary",
     "refine": "gap",
+    "superposition": "superposition",
     "train_autoencoder": "autoencoders",
     "training_flops": "flops",
 }
 
-__all__ = [
-    "FISTA",
-    "Autoencoder",
-    "Dictionary",
-    "LinearReLU",
-    "MLPEncoder",
-    "TopK",
-    "TrainedEncoder",
-    "amortisation_gap",
-    "decoding_flops",
-    "exact_weights",
-    "refine",
-    "train_autoencoder",
-    "training_flops",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str):

@@ -12,6 +12,7 @@ from ..kernels import sparse
 
 BATCH = 512  # samples a task: rows enough for BLAS, few enough for the cache
 TORCH_BATCH = 8192
+MANY = 128, 4096  # atoms between which steps over working sets of them are faster than over all
 EVERY = 10  # steps between looks at the duality gap
 
 
@@ -35,6 +36,11 @@ def gram_form(n_neurons, n_atoms):
     return 2 * n_atoms**2 <= 4 * n_neurons * n_atoms + n_neurons
 
 
+def many(n_atoms):
+    """Whether working sets pay off, and the Gram matrix of all atoms is no burden."""
+    return MANY[0] <= n_atoms <= MANY[1]
+
+
 def steepness(atoms):
     """Largest eigenvalue of the Gram matrix of the atoms: no step may exceed its inverse."""
     from scipy.linalg import eigh
@@ -44,24 +50,54 @@ def steepness(atoms):
     return float(eigh(small, eigvals_only=True, subset_by_index=[last, last])[0])
 
 
-def fista(x, atoms, penalty, n_iterations, tolerance, *, signed, start=None, n_jobs=1):
+def fista(x, atoms, *settings, start=None, n_jobs=1, **options):
     """Codes of samples (sample, neuron) over unit atoms (atom, neuron), whole batches a worker.
 
-    Its batches are the same whatever the number of workers, so its bits are.
+    Its batches are the same whatever the number of workers, so its bits are. The other arguments
+    are those of :func:`solver`.
     """
-    step = 1.0 / steepness(atoms)
-    gram = atoms @ atoms.T if gram_form(atoms.shape[1], len(atoms)) else None
+    solve = solver(atoms, *settings, **options)
 
     def task(rows):
-        first = None if start is None else start[rows]
-        return _batch(x[rows], atoms, gram, first, penalty, step, n_iterations, tolerance, signed)
+        return solve(x[rows], None if start is None else start[rows])
 
     return Solution(*parallel.over(task, len(x), n_jobs=n_jobs, chunk=BATCH))
 
 
-def _batch(x, atoms, gram, start, penalty, step, n_iterations, tolerance, signed):
+def solver(atoms, penalty, n_iterations, tolerance, *, signed, sets=False):
+    """A function of one batch and its first codes, or None, that returns a :class:`Solution`.
+
+    ``sets``: on working sets of atoms, as long as these hold no more than half of all.
+    """
+    steep = steepness(atoms)
+    by_gram = gram_form(atoms.shape[1], len(atoms))
+    gram = atoms @ atoms.T if sets or by_gram else None
+    over_all = (gram if by_gram else None, penalty, 1.0 / steep, n_iterations, tolerance, signed)
+
+    def on_sets(x, start):
+        code = np.zeros((len(x), len(atoms))) if start is None else np.array(start)
+        gap, objective, steps = sparse.working_sets(
+            x @ atoms.T, _power(x), gram, steep, penalty, signed, code, tolerance, n_iterations,
+            len(atoms) // 2,
+        )  # fmt: skip
+        found = Solution(code, objective, gap, steps)
+        wide = np.flatnonzero((gap > tolerance * objective) & (steps < n_iterations))
+        if wide.size:
+            finished = _batch(x[wide], atoms, code[wide], *over_all)
+            for kept, now in zip(found, finished, strict=True):
+                kept[wide] = now
+        return found
+
+    return on_sets if sets else lambda x, start: _batch(x, atoms, start, *over_all)
+
+
+def _power(x):
+    return 0.5 * np.einsum("ij,ij->i", x, x)
+
+
+def _batch(x, atoms, start, gram, penalty, step, n_iterations, tolerance, signed):
     """Solve one batch; a sample that is solved leaves it, so that products are of the others."""
-    drive, power = x @ atoms.T, 0.5 * np.einsum("ij,ij->i", x, x)
+    drive, power = x @ atoms.T, _power(x)
     code = np.zeros_like(drive) if start is None else np.array(start, float)
     product = np.zeros_like(drive) if start is None else _product(code, atoms, gram)
     before, product_before = code.copy(), product.copy()
@@ -110,7 +146,7 @@ def fista_torch(x, atoms, penalty, n_iterations, tolerance, *, signed, start=Non
     with torch.no_grad():
         for i in range(0, len(x), TORCH_BATCH):
             part = torch.as_tensor(x[i : i + TORCH_BATCH], device=device, **form)
-            first = torch.zeros(len(part), len(atoms), device=device, **form)
+            first = None
             if start is not None:
                 first = torch.as_tensor(start[i : i + TORCH_BATCH], device=device, **form)
             solved = _torch_batch(
@@ -143,7 +179,8 @@ def _torch_batch(
         )
 
     drive, power = x @ atoms.T, 0.5 * (x * x).sum(1)
-    product = times_gram(code)
+    product = torch.zeros_like(drive) if code is None else times_gram(code)
+    code = torch.zeros_like(drive) if code is None else code
     before, product_before = code, product
     t = torch.ones_like(power)
     lowest = torch.full_like(power, torch.inf)
@@ -154,7 +191,7 @@ def _torch_batch(
         value = power + quadratic + penalty * code.abs().sum(1)
         rose = (value > lowest + sparse.ROUNDING * power)[:, None]
         code, product = torch.where(rose, before, code), torch.where(rose, product_before, product)
-        lowest = torch.where(rose[:, 0], lowest, value)
+        lowest = torch.minimum(lowest, value)
         if i % EVERY == 0 or i == n_iterations:
             gap, value = gap_of(code, product)
             solved = ~done & (gap <= tolerance * value)

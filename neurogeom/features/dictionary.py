@@ -137,9 +137,10 @@ class Dictionary:
 
     def decode(self, codes: Any) -> np.ndarray:
         """Activity that codes (sample, atom) stand for, (sample, neuron)."""
-        return self._checked(codes) @ self.atoms + self.centre
+        return self.checked(codes) @ self.atoms + self.centre
 
-    def _checked(self, codes):
+    def checked(self, codes: Any) -> np.ndarray:
+        """Codes as float (sample, atom), or a sentence that says why they are none."""
         codes = np.asarray(codes, float)
         if codes.ndim != 2 or codes.shape[1] != self.n_atoms:
             raise ValueError(
@@ -150,7 +151,7 @@ class Dictionary:
     def objective(self, x: Any, codes: Any, penalty: float) -> np.ndarray:
         """Half the squared residual and penalty times the absolute sum of the codes, (sample,)."""
         options.number(0, penalty=penalty)
-        codes = self._checked(codes)
+        codes = self.checked(codes)
         residual = self.centred(x) - codes @ self.atoms
         return 0.5 * np.einsum("ij,ij->i", residual, residual) + penalty * np.abs(codes).sum(axis=1)
 
@@ -165,7 +166,7 @@ class Dictionary:
 
         options.number(above=0, penalty=penalty)
         options.switch(nonneg=nonneg)
-        x, codes = self.centred(x), self._checked(codes)
+        x, codes = self.centred(x), self.checked(codes)
         if nonneg and (codes < 0).any():
             raise ValueError("codes are negative in places; pass nonneg=False")
         product, drive = (codes @ self.atoms) @ self.atoms.T, x @ self.atoms.T

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from ._fista import Solution
 from .dictionary import Dictionary
 
 BACKENDS = ("numba", "torch")
+MOST_CHOICES = 100_000
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class FISTA:
 
     by accelerated proximal gradient. A step that raises a sample's objective is taken back and its
     momentum starts anew, so that the objective never rises. A sample is done once its duality gap
-    is below ``tolerance`` times its objective.
+    is at most ``tolerance`` times its objective.
 
     Parameters
     ----------
@@ -33,6 +36,11 @@ class FISTA:
     nonneg : bool
     backend : {"numba", "torch"}
         Compiled loops around BLAS, or torch, on ``device`` (the best one there is by default).
+    working_set : bool, optional
+        Steps over the few atoms that matter to a sample, a set that grows until the gap over all
+        atoms is small; False for steps over all atoms, as where ``n_iterations`` is a budget to be
+        compared. By default where the backend is numba, a tolerance is set and the atoms are
+        between 128 and 4,096.
 
     Source: Beck & Teboulle 2009, SIAM J Imaging Sci 2:183; restarts: O'Donoghue & Candes 2015,
     Found Comput Math 15:715, section 3.2.
@@ -50,6 +58,7 @@ class FISTA:
     nonneg: bool = True
     backend: str = "numba"
     device: str | None = None
+    working_set: bool | None = None
 
     def __post_init__(self):
         options.number(above=0, penalty=self.penalty)
@@ -59,6 +68,13 @@ class FISTA:
         options.one_of(BACKENDS, backend=self.backend)
         if self.device is not None and self.backend != "torch":
             raise ValueError(f"device={self.device!r} has no effect here; pass backend='torch'")
+        if self.working_set is not None:
+            options.switch(working_set=self.working_set)
+        if self.working_set and (self.backend == "torch" or not self.tolerance):
+            raise ValueError(
+                "a working set grows until a gap is small: pass backend='numba' and a tolerance "
+                "above 0"
+            )
 
     def encode(
         self, x: Any, dictionary: Dictionary, *, start: Any = None, n_jobs: int = 1
@@ -72,21 +88,27 @@ class FISTA:
         """Codes, each sample's objective and duality gap, and the steps that it took."""
         x = dictionary.centred(x)
         if start is not None:
-            start = dictionary._checked(start)
+            start = dictionary.checked(start)
             if len(start) != len(x) or (self.nonneg and (start < 0).any()):
                 raise ValueError(
                     f"start of shape {start.shape} must be codes of the {len(x)} samples, none "
                     "below 0 unless nonneg=False"
                 )
-        common = (
-            np.ascontiguousarray(x), dictionary.atoms, float(self.penalty), self.n_iterations,
-            float(self.tolerance),
-        )  # fmt: skip
+        options_ = {"signed": not self.nonneg, "start": start}
+        solve = _fista.fista
         if self.backend == "torch":
-            return _fista.fista_torch(
-                *common, signed=not self.nonneg, start=start, device=self.device
-            )
-        return _fista.fista(*common, signed=not self.nonneg, start=start, n_jobs=n_jobs)
+            solve, options_["device"] = _fista.fista_torch, self.device
+        else:
+            options_ |= {"sets": self._sets(dictionary.n_atoms), "n_jobs": n_jobs}
+        return solve(
+            x, dictionary.atoms, float(self.penalty), self.n_iterations, float(self.tolerance),
+            **options_,
+        )  # fmt: skip
+
+    def _sets(self, n_atoms):
+        if self.working_set is not None:
+            return self.working_set
+        return self.tolerance > 0 and _fista.many(n_atoms)
 
     def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
         """Operations of all steps (a product and a sum are 2), the most that are taken."""
@@ -96,3 +118,138 @@ class FISTA:
         return float(
             n_samples * (2 * m * n + self.n_iterations * step) + through_gram * 2 * m * n**2
         )
+
+
+@dataclass(frozen=True)
+class OMP:
+    """Orthogonal matching pursuit: the atom most aligned with the residual joins, all are refitted.
+
+    Its codes have either sign.
+
+    Parameters
+    ----------
+    n_nonzero : int, atoms of a sample
+
+    Source: Pati, Rezaiifar & Krishnaprasad 1993; scikit-learn's ``orthogonal_mp_gram``.
+
+    Examples
+    --------
+    >>> d = Dictionary([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.6, 0.8]])
+    >>> OMP(1).encode([[0.0, -2.0, 0.0]], d).tolist()
+    [[0.0, -2.0, 0.0]]
+    """
+
+    n_nonzero: int
+
+    def __post_init__(self):
+        options.whole(1, n_nonzero=self.n_nonzero)
+
+    def encode(self, x: Any, dictionary: Dictionary) -> np.ndarray:
+        """Codes (sample, atom) of x (sample, neuron)."""
+        import warnings
+
+        from sklearn.linear_model import orthogonal_mp_gram
+
+        x, atoms = dictionary.centred(x), dictionary.atoms
+        k = _fewer(self.n_nonzero, *atoms.shape)
+        with warnings.catch_warnings():  # it ends early where fewer atoms leave no residual
+            warnings.simplefilter("ignore", RuntimeWarning)
+            codes = orthogonal_mp_gram(atoms @ atoms.T, atoms @ x.T, n_nonzero_coefs=k)
+        return np.asarray(codes).reshape(len(atoms), len(x)).T
+
+    def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
+        """Operations through the Gram matrix, the factor of the chosen atoms grown by a row."""
+        n, m, k = n_atoms, n_neurons, self.n_nonzero
+        return float(n_samples * (2 * m * n + k**2 * n + 3 * k * n + k**3) + 2 * m * n**2)
+
+
+@dataclass(frozen=True)
+class NNLS:
+    """Non-negative least squares: the limit of no penalty, sparse by the sign of codes alone.
+
+    Source: Lawson & Hanson 1974, chapter 23; ``scipy.optimize.nnls``.
+
+    Examples
+    --------
+    >>> NNLS().encode([[1.0, -1.0]], Dictionary([[1.0, 0.0], [0.0, 1.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+
+    def encode(self, x: Any, dictionary: Dictionary) -> np.ndarray:
+        """Codes (sample, atom) of x (sample, neuron)."""
+        from scipy.optimize import nnls
+
+        columns = np.ascontiguousarray(dictionary.atoms.T)
+        return np.array([nnls(columns, row)[0] for row in dictionary.centred(x)])
+
+    def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
+        """NaN: the number of exchanges depends on the samples."""
+        return float("nan")
+
+
+@dataclass(frozen=True)
+class ExhaustiveL0:
+    """The best non-negative fit by so many atoms at most, over all choices of them.
+
+    The truth that other encoders are held against where the problem is small.
+
+    Parameters
+    ----------
+    n_nonzero : int
+
+    Examples
+    --------
+    >>> d = Dictionary([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    >>> ExhaustiveL0(1).encode([[0.5, 0.9]], d).round(2).tolist()
+    [[0.0, 0.0, 1.02]]
+    """
+
+    n_nonzero: int
+
+    def __post_init__(self):
+        options.whole(1, n_nonzero=self.n_nonzero)
+
+    def encode(self, x: Any, dictionary: Dictionary) -> np.ndarray:
+        """Codes (sample, atom) of x (sample, neuron).
+
+        Raises
+        ------
+        ValueError
+            There are more choices of atoms than can be gone through.
+        """
+        x, atoms = dictionary.centred(x), dictionary.atoms
+        k, n = _fewer(self.n_nonzero, *atoms.shape), len(atoms)
+        n_choices = sum(comb(n, size) for size in range(1, k + 1))
+        if n_choices > MOST_CHOICES:
+            raise ValueError(
+                f"{k} of {n} atoms can be chosen in {n_choices:.3g} ways, more than "
+                f"{MOST_CHOICES}; give a smaller n_nonzero, or use OMP or FISTA"
+            )
+        gram, drive = atoms @ atoms.T, x @ atoms.T
+        codes, best = np.zeros_like(drive), np.zeros(len(x))
+        # A fit with a part below 0 is none: the best one without it is among the smaller choices.
+        for size in range(1, k + 1):
+            for choice in combinations(range(n), size):
+                own = list(choice)
+                try:
+                    inverse = np.linalg.inv(gram[np.ix_(own, own)])
+                except np.linalg.LinAlgError:
+                    continue  # dependent atoms: a smaller choice fits as well
+                fit = drive[:, own] @ inverse
+                explained = np.where((fit >= 0).all(axis=1), (fit * drive[:, own]).sum(axis=1), 0.0)
+                better = np.flatnonzero(explained > best)
+                best[better] = explained[better]
+                codes[better] = 0.0
+                codes[np.ix_(better, own)] = fit[better]
+        return codes
+
+    def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
+        """Operations of the fits of all choices."""
+        n, m = n_atoms, n_neurons
+        fits = sum(comb(n, k) * (2 * k**2 + 2 * k) for k in range(1, self.n_nonzero + 1))
+        return float(n_samples * (2 * m * n + fits) + 2 * m * n**2)
+
+
+def _fewer(n_nonzero, n_atoms, n_neurons):
+    """No more atoms than there are, or than neurons, which that many already fit."""
+    return min(n_nonzero, n_atoms, n_neurons)
