@@ -13,6 +13,9 @@ from torch.nn import functional
 from ..stacked import Stacked, drawn
 
 
+AWAKE = 0.1  # first bias of a perceptron's outputs: one that is never active is never trained
+
+
 class Affine(nn.Module):
     """A linear map a net; its bias starts at 0 and stays there where there is none."""
 
@@ -36,6 +39,8 @@ class Encoder(Stacked):
     def __init__(self, sizes, streams, *, bias=True, tied=False, n_nonzero=None):
         super().__init__(len(streams))
         self.maps = nn.ModuleList(Affine(a, b, streams, bias) for a, b in pairwise(sizes))
+        if len(self.maps) > 1:
+            nn.init.constant_(self.maps[-1].bias, AWAKE)
         self.sizes, self.tied, self.n_nonzero = list(sizes), tied, n_nonzero
         if tied:
             self.maps[0].weight.requires_grad_(False)
