@@ -48,8 +48,8 @@ print(f"mean of the null {float(index.null.mean()):.2f}")
 
 # %% [markdown]
 # The null deals the responses of the whole population to other images. Some neurons are above it:
-# nine images that share a texture by chance of the mixture. Others are not, and of those nothing may
-# be said but that: their images look like any nine.
+# nine images that share a texture by chance of the mixture. Others are not, and of those nothing
+# may be said but that: their images look like any nine.
 #
 # ## Noise looks like mixed meaning
 #
@@ -67,8 +67,8 @@ forced = features.interpretability(
 print(f"mean index without asking for reliability {float(forced.estimate.mean()):.2f}")
 
 # %% [markdown]
-# Neurons whose two halves of trials do not agree (correlation below 0.3) are not estimated. The rule
-# is part of the result: who drops it has the second line.
+# Neurons whose two halves of trials do not agree (correlation below 0.3) are not estimated. The
+# rule is part of the result: who drops it has the second line.
 #
 # ## Directions
 #
@@ -83,14 +83,15 @@ print(bases[["n_directions", "estimate", "p_value", "gain"]].to_dataframe().roun
 # %% [markdown]
 # Clusters of responses find the textures again, all 24 of them in twelve neurons; principal
 # components and random directions do not. K-means takes the population to respond to one feature at
-# a time, which is nearly so here. Twelve noisy copies of one neuron have a single direction, and what
-# K-means makes of them is little better than the neuron:
+# a time, which is nearly so here. Twelve noisy copies of one neuron have a single direction, and
+# what K-means makes of them is little better than the neuron:
 
 # %%
 copies = rates[shown][:, :1] + 0.5 * rng.standard_normal((3600, 12))
 alike = features.compare_bases(
-    ng.from_arrays(copies, trial=image), seen.images, stimulus="image", methods=["kmeans"], n_null=99
-)
+    ng.from_arrays(copies, trial=image), seen.images, stimulus="image", methods=methods[:1],
+    n_null=99,
+)  # fmt: skip
 print(alike[["estimate", "p_value", "gain"]].to_dataframe().round(2))
 
 # %% [markdown]
