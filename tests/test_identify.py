@@ -122,8 +122,10 @@ def test_a_world_has_the_same_nets_alone_and_beside_another():
             both.encode(x, world=1, restart=r), one.encode(x, restart=r), rtol=1e-3, atol=1e-4
         )
     assert not np.allclose(both.encode(x, world=0, restart=0), both.encode(x, world=1, restart=0))
-    found = identifiability(both, n=200)
-    assert found.singular_values.dims == ("world", "component")
+    for several in (both, classify(worlds[:1], **TINY)):
+        found = identifiability(several, n=200)
+        assert found.singular_values.dims == ("world", "component")
+        assert found.gap.dims == ("world", "restart")
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
