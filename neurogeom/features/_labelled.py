@@ -78,8 +78,11 @@ class Worlds:
             found.append(f"the same {len(self.fixed[0][0])} samples were used again and again: "
                          "what they teach is not the latents")  # fmt: skip
         if (gap > LARGE).any():
+            linear = first.power is None and not first.label_noise
+            why = "" if linear else ", or no linear map of the latents is ideal in this world"
             found.append(f"the cross-entropy is {gap.max():.2f} nats above the least there can be: "
-                         "a local optimum or too few steps; raise n_restarts or steps")  # fmt: skip
+                         f"a local optimum, or too few steps{why}; raise n_restarts or "
+                         "steps")  # fmt: skip
         return found
 
 

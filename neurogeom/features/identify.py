@@ -77,8 +77,8 @@ def classify(
         First weights, of each world.
     fixed : int, optional
         So many samples of a world are drawn once and trained on again and again, as a recording's
-        trials are. This is a failure mode: of 1000 samples less is recovered than the raw
-        observations give.
+        trials are. This is a failure mode: of 1000 samples no more is recovered than the raw
+        observations give, and less the longer they are trained on.
     min_trials : int
         As in :func:`neurogeom.decoding`.
     seed : int
@@ -250,9 +250,10 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         ``gap``, ``cross_entropy``, ``bayes_cross_entropy``, ``chosen``. All with a leading dim
         ``world`` where a list of worlds was given.
 
-        ``attrs["notes"]`` warns of a gap above 0.1 nats (a local optimum, or too few steps), of
-        classes that cannot identify the latents, of samples that were used again and again, and
-        where raw observations say as much.
+        ``attrs["notes"]`` warns of a gap above 0.1 nats (a local optimum, too few steps, or, with
+        other noise than von Mises-Fisher or with wrong labels, a world whose ideal logits are not
+        linear in the latents), of classes that cannot identify the latents, of samples that were
+        used again and again, and where raw observations say as much.
 
     Raises
     ------
