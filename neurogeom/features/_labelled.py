@@ -2,7 +2,8 @@
 
 Worlds and trials offer the same: ``at(step)`` gives a batch (world, sample, channel) and its labels
 int (world, sample), ``held_out()`` those that decide which start is kept, and the least loss there
-can be; ``n_labels``; ``keys``, a number a world that its random streams hang on; ``several``.
+can be; ``n_labels``; ``keys``, a number a world that its random streams hang on; ``several``,
+whether results have a dim ``world``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Worlds:
 
     floor = FLOOR["world"]
 
-    def __init__(self, worlds, labels, batch, fixed):
+    def __init__(self, worlds, labels, batch, fixed, several):
         one_of(LABELS, labels=labels)
         first = worlds[0]
         sizes = {(w.n_latents, w.n_classes, w.n_labels) for w in worlds}
@@ -34,7 +35,7 @@ class Worlds:
             raise ValueError(f"worlds of different (latents, classes, labels) {sorted(sizes)} do "
                              "not fit in one module; classify them one by one")  # fmt: skip
         self.worlds, self.labels, self.batch = worlds, labels, batch
-        self.several = len(worlds) > 1
+        self.several = several
         self.n_labels = first.n_classes if labels == "class" else first.n_labels
         self.keys = [w.seed for w in worlds]
         self.fixed = None if fixed is None else [self._pair(w.at(0, fixed)) for w in worlds]
@@ -77,8 +78,11 @@ class Worlds:
             found.append(f"the same {len(self.fixed[0][0])} samples were used again and again: "
                          "what they teach is not the latents")  # fmt: skip
         if (gap > LARGE).any():
+            linear = first.power is None and not first.label_noise
+            why = "" if linear else ", or no linear map of the latents is ideal in this world"
             found.append(f"the cross-entropy is {gap.max():.2f} nats above the least there can be: "
-                         "a local optimum or too few steps; raise n_restarts or steps")  # fmt: skip
+                         f"a local optimum, or too few steps{why}; raise n_restarts or "
+                         "steps")  # fmt: skip
         return found
 
 

@@ -77,8 +77,8 @@ def classify(
         First weights, of each world.
     fixed : int, optional
         So many samples of a world are drawn once and trained on again and again, as a recording's
-        trials are. This is a failure mode: of 1000 samples less is recovered than the raw
-        observations give.
+        trials are. This is a failure mode: of 1000 samples no more is recovered than the raw
+        observations give, and less the longer they are trained on.
     min_trials : int
         As in :func:`neurogeom.decoding`.
     seed : int
@@ -111,9 +111,10 @@ def classify(
     _check(hidden, n_components, steps, batch, lr, n_restarts, fixed, seed)
     switch(batch_norm=batch_norm, unit_code=unit_code, unit_weights=unit_weights)
     device = device_of(device)
-    worlds = list(source) if isinstance(source, list | tuple) else [source]
-    if all(isinstance(w, Clustered) for w in worlds):
-        data = Worlds(worlds, labels, batch, fixed)
+    several = isinstance(source, list | tuple)
+    worlds = list(source) if several else [source]
+    if worlds and all(isinstance(w, Clustered) for w in worlds):
+        data = Worlds(worlds, labels, batch, fixed, several)
         n_components = n_components or worlds[0].n_latents
     else:
         data = Trials(source, labels, batch, min_trials, seed)
@@ -155,7 +156,7 @@ def classify(
 class Classified:
     """What :func:`classify` returns.
 
-    result : Dataset, over (restart) or, of several worlds, (world, restart)
+    result : Dataset, over (restart) or, of a list of worlds, (world, restart)
         ``cross_entropy`` and ``accuracy`` on held-out samples, in evaluation mode (by running
         moments); of worlds ``bayes_cross_entropy``, the mean loss of the ideal classifier on the
         same samples, and ``gap``, the difference, 0 at best. ``chosen``: the restart of the least
@@ -247,11 +248,12 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         ``singular_values`` (component) of the linear map times kappa, all 1 where ``unit_weights``
         (times 1 where the code has length 1 as well); ``mcc``; and what ``found.result`` has:
         ``gap``, ``cross_entropy``, ``bayes_cross_entropy``, ``chosen``. All with a leading dim
-        ``world`` where there were several.
+        ``world`` where a list of worlds was given.
 
-        ``attrs["notes"]`` warns of a gap above 0.1 nats (a local optimum, or too few steps), of
-        classes that cannot identify the latents, of samples that were used again and again, and
-        where raw observations say as much.
+        ``attrs["notes"]`` warns of a gap above 0.1 nats (a local optimum, too few steps, or, with
+        other noise than von Mises-Fisher or with wrong labels, a world whose ideal logits are not
+        linear in the latents), of classes that cannot identify the latents, of samples that were
+        used again and again, and where raw observations say as much.
 
     Raises
     ------
