@@ -535,12 +535,12 @@ def _independent(rng):
 @pytest.mark.slow
 def test_codes_that_know_nothing_are_rejected_no_more_often_than_said():
     counted = ("mcc", "mig", "modularity", "sap_continuous")
-    found = _rejected(_independent, 400, counted, n_null=39)
-    assert max(found.values()) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
-    assert min(found[s] for s in ("mcc", "mig", "sap_continuous")) > 0.015
+    found = _rejected(_independent, 200, counted, n_null=39)
+    assert max(found.values()) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert min(found[s] for s in ("mcc", "mig", "sap_continuous")) > 0.005
     trained = ("sap_discrete", "explicitness", "factor_vae", "beta_vae")
-    found = _rejected(_independent, 60, trained, n_null_learned=19)
-    assert max(found.values()) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+    found = _rejected(_independent, 30, trained, n_null_learned=19)
+    assert max(found.values()) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 30)
 
 
 def _slow_series(rng):

@@ -21,6 +21,7 @@ def importances(codes, factors, train, test, model, seed):
     found, quality = [], []
     for factor in factors:
         weight, value = _of_factor(codes, factor, train, test, model, seed)
+        weight = np.maximum(weight, 0.0)  # no gain may be -1e-17
         total = weight.sum()
         found.append(weight / total if total > 0 else weight)
         quality.append(value)
