@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from ..stacked import Stacked, drawn
 
-
 AWAKE = 0.1  # first bias of a perceptron's outputs: one that is never active is never trained
 
 
