@@ -190,10 +190,9 @@ class Dictionary:
     def from_state(cls, state: Mapping[str, Any], **given: Any) -> Dictionary:
         """The decoder of a trained autoencoder as a dictionary, from its state dict.
 
-        Known layouts: SAELens (``W_dec`` (atom, neuron), ``b_dec``), dictionary_learning
-        (``decoder.weight`` (neuron, atom), ``bias`` or ``b_dec``) and overcomplete
-        (``dictionary._weights`` or ``dictionary.weights`` (atom, neuron)). The decoder's bias
-        becomes the centre.
+        Known layouts: SAELens (``W_dec`` (atom, neuron)), dictionary_learning (``decoder.weight``
+        (neuron, atom)) and overcomplete (``dictionary._weights`` (atom, neuron)). The decoder's
+        bias (``b_dec``, ``bias``, ``decoder.bias`` or ``decoder_bias``) becomes the centre.
 
         Parameters
         ----------
@@ -205,8 +204,7 @@ class Dictionary:
         ValueError
             No decoder of a known layout is there.
         """
-        known = {"W_dec": False, "decoder.weight": True, "dictionary._weights": False,
-                 "dictionary.weights": False}  # fmt: skip
+        known = {"W_dec": False, "decoder.weight": True, "dictionary._weights": False}
         name = next((k for k in known if k in state), None)
         if name is None:
             raise ValueError(
@@ -215,7 +213,12 @@ class Dictionary:
             )
         atoms = _array(state[name])
         bias = next(
-            (_array(state[k]) for k in ("b_dec", "bias", "decoder.bias") if k in state), None
+            (
+                _array(state[k])
+                for k in ("b_dec", "bias", "decoder.bias", "decoder_bias")
+                if k in state
+            ),
+            None,
         )
         return cls(atoms.T if known[name] else atoms, **({"centre": bias} | given))
 
