@@ -20,6 +20,7 @@ from neurogeom.features import (  # noqa: E402
     TopK,
     decoding_flops,
     exact_weights,
+    superposition,
     train_autoencoder,
     training_flops,
 )
@@ -31,14 +32,9 @@ torch.set_num_threads(1)
 KINDS = [LinearReLU(), LinearReLU(bias=False), LinearReLU(tied=True), TopK(3), MLPEncoder((7, 5))]
 
 
-def sparse(seed, n=256, n_atoms=16, n_neurons=8, k=3):
-    """Samples, codes and dictionary: half-normal codes of k atoms, no noise."""
-    rng = np.random.default_rng(seed)
-    codes = np.zeros((n, n_atoms))
-    for row in codes:
-        row[rng.choice(n_atoms, k, replace=False)] = np.abs(rng.standard_normal(k))
-    dictionary = Dictionary(rng.standard_normal((n_atoms, n_neurons)))
-    return codes @ dictionary.atoms, codes, dictionary
+def sparse(seed, n=256, k=3):
+    """Samples, codes and dictionary: half-normal codes of k of 16 atoms in 8 neurons, no noise."""
+    return superposition(n, n_active=k, seed=seed)
 
 
 def cone(n_atoms=5):

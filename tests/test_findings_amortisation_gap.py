@@ -100,8 +100,7 @@ def test_a_seed_has_the_same_atoms_whatever_the_number_of_active_ones():
     assert not (test == codes).all(axis=1).any()
     assert np.array_equal(lost.drawn(0, 16, 8, 5)[2].atoms, atoms.atoms)
     assert not np.array_equal(lost.drawn(1, 16, 8, 3)[2].atoms, atoms.atoms)
-    assert not np.array_equal(lost.drawn(0, 16, 8, 3, again=True)[2].atoms, atoms.atoms)
-    orthogonal = lost.drawn(0, 8, 8, 3, atoms="orthogonal")[2].atoms
+    orthogonal = lost.drawn(0, 8, 8, 3, atoms=lost.rotation(0, 8))[2].atoms
     np.testing.assert_allclose(orthogonal @ orthogonal.T, np.eye(8), atol=1e-12)
 
 

@@ -184,7 +184,8 @@ def train_autoencoder(
     """Train an encoder, and the dictionary unless it is given; the restart of least loss is kept.
 
     Adam; restarts differ in their first weights alone and are trained side by side as one tensor.
-    Atoms start in random directions, biases at 0.
+    Atoms start in random directions, biases at 0, but those of a perceptron's outputs at 0.1: one
+    that no sample activates is never trained.
     Samples are scaled to a mean square of 1 for training and codes scaled back, so that a rate
     means the same in all units.
 
