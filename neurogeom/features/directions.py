@@ -13,6 +13,8 @@ import xarray as xr
 from .. import options
 from ..activity import from_arrays
 from ._responses import responses
+from .encoders import FISTA
+from .learn_dictionary import learn_dictionary
 
 __all__ = ["Directions", "find_directions"]
 
@@ -20,6 +22,7 @@ CODES = ("projection", "distance")
 LEAST_NORM = 1e-6
 N_STARTS = 10  # of k-means
 BIG = 10**8  # stimuli x neurons x directions above which k-means takes batches
+PENALTY = 0.1  # of codes of responses of length 1
 ICA = {"max_iter": 1000, "tol": 1e-4}
 KEY = 74  # of random streams
 NEURONS = "neurons"
@@ -109,7 +112,7 @@ def find_directions(
         Of "kmeans": minus the distance from the centre, which says the same of responses of length
         1 and is needed without.
     penalty : float, optional
-        Of "sparse", on the sum of codes.
+        Of "sparse" (:func:`learn_dictionary`), on the sum of codes; 0.1 by default.
     least_reliability : float or None
         Neurons below are left out (:func:`interpretability`).
     seed : int
@@ -231,14 +234,12 @@ def _ica(h, n, normalise, seed):
 
 
 def _sparse(h, n, normalise, penalty, seed):
-    from sklearn.decomposition import MiniBatchDictionaryLearning
-
-    model = MiniBatchDictionaryLearning(
-        n, alpha=0.2 if penalty is None else penalty, positive_code=True, fit_algorithm="cd",
-        transform_algorithm="lasso_cd", random_state=_state(seed, 3), max_iter=100,
-    )  # fmt: skip
-    _fit(model, _rows(h, normalise))
-    return _unit(model.components_), lambda own: model.transform(_rows(own, normalise))
+    penalty = PENALTY if penalty is None else penalty
+    learned = learn_dictionary(_rows(h, normalise), n, penalty=penalty, seed=seed)
+    encoder = FISTA(penalty)
+    return learned.dictionary.atoms, lambda own: encoder.encode(
+        _rows(own, normalise), learned.dictionary
+    )
 
 
 METHODS: dict[str, Callable] = {
