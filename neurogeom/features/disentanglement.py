@@ -163,11 +163,11 @@ def disentanglement(
     Dataset
         By ``score``: ``estimate``, ``naive`` (the same where nothing is corrected), ``rotated``,
         ``null`` (surrogate, score), ``chance`` (mean null), ``p_value`` (estimate above null, by
-        rank), ``blind_spots``, ``reading``. By
-        ``code`` and ``factor``: ``mutual_information`` and ``naive_mutual_information`` (nats),
-        ``correlation``, ``importance``; ``entropy`` (nats) and ``kind`` of factors, ``informative``
-        of codes. ``attrs["reasons"]`` says why a score is NaN. The p-value asks whether codes know
-        the factors at all; whether they do so axis by axis stands in the distance from ``rotated``.
+        rank), ``blind_spots``, ``reading``. By ``code`` and ``factor``: ``mutual_information`` and
+        ``naive_mutual_information`` (nats), ``correlation``, ``importance``; ``entropy`` (nats) and
+        ``kind`` of factors, ``informative`` of codes. ``attrs["reasons"]`` says why a score is NaN.
+        The p-value asks whether codes know the factors at all; whether they do so axis by axis
+        stands in the distance from ``rotated``.
 
     Raises
     ------
