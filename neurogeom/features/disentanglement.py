@@ -166,8 +166,7 @@ def disentanglement(
         rank), ``blind_spots``, ``reading``. By ``code`` and ``factor``: ``mutual_information`` and
         ``naive_mutual_information`` (nats), ``correlation``, ``importance``; ``entropy`` (nats) and
         ``kind`` of factors, ``informative`` of codes. ``attrs["reasons"]`` says why a score is NaN.
-        The p-value asks whether codes know the factors at all; whether they do so axis by axis
-        stands in the distance from ``rotated``.
+        The p-value asks whether codes know the factors at all; ``rotated``, whether axis by axis.
 
     Raises
     ------
