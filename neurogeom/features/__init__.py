@@ -15,6 +15,7 @@ _HOME: dict[str, str] = {
     "chance_match": "chance",
     "chance_mcc": "chance",
     "learn_dictionary": "learn_dictionary",
+    "sparse": "sparse",
     "superposition": "superposition",
 }
 
