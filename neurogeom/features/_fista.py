@@ -43,11 +43,8 @@ def many(n_atoms):
 
 def steepness(atoms):
     """Largest eigenvalue of the Gram matrix of the atoms: no step may exceed its inverse."""
-    from scipy.linalg import eigh
-
     small = atoms @ atoms.T if len(atoms) <= atoms.shape[1] else atoms.T @ atoms
-    last = len(small) - 1
-    return float(eigh(small, eigvals_only=True, subset_by_index=[last, last])[0])
+    return float(np.linalg.eigvalsh(small)[-1])
 
 
 def fista(x, atoms, *settings, start=None, n_jobs=1, **options):
@@ -61,6 +58,8 @@ def fista(x, atoms, *settings, start=None, n_jobs=1, **options):
     def task(rows):
         return solve(x[rows], None if start is None else start[rows])
 
+    if len(x) <= BATCH:
+        return solve(x, start)
     return Solution(*parallel.over(task, len(x), n_jobs=n_jobs, chunk=BATCH))
 
 

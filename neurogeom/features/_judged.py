@@ -1,0 +1,126 @@
+"""A dictionary of a population learnt from training trials and judged on those held out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _fista
+from .dictionary import Dictionary
+from .encoders import FISTA
+from .learn_dictionary import Learned, learn_dictionary
+
+KEY = 64  # of the random streams of this file
+LEARNT = 1e-4  # of the objective: where learning from noisy trials ends
+SCORES = ("objective", "explained_variance", "predicted_variance")
+
+
+class Judged(NamedTuple):
+    """Of one data set: means over splits, dictionaries, and codes of the first split's test rows.
+
+    scores, pca : (3,) of ``SCORES``; learned : of the first split; halves : two dictionaries
+    """
+
+    scores: np.ndarray
+    pca: np.ndarray
+    learned: Learned
+    halves: tuple
+    dictionary: Dictionary
+    codes: np.ndarray
+
+
+class Fit(NamedTuple):
+    """How a dictionary is learnt and judged, the same for data and surrogates."""
+
+    n_atoms: int
+    penalty: float
+    nonneg: bool
+    n_components: int | None
+    n_restarts: int
+    seed: int
+
+    @property
+    def encoder(self):
+        return FISTA(self.penalty, nonneg=self.nonneg)
+
+    def learn(self, train, n_jobs=1) -> Learned:
+        """Restarts, in the components that the training trials span, atoms lifted to neurons."""
+        axes = axes_of(train)[: self.n_components]
+        if not len(axes):
+            raise ValueError("activity does not vary over training trials; check the window")
+        found = learn_dictionary(
+            train @ axes.T, self.n_atoms, penalty=self.penalty, nonneg=self.nonneg,
+            n_restarts=self.n_restarts, tolerance=LEARNT, seed=self.seed, n_jobs=n_jobs,
+        )  # fmt: skip
+        lifted = tuple(Dictionary(d.atoms @ axes) for d in found.dictionaries)
+        return found._replace(
+            dictionary=lifted[int(np.argmin(found.objective))], dictionaries=lifted
+        )
+
+    def judge(self, dictionary, test):
+        """Objective, explained and predicted variance of held-out trials, float (3,)."""
+        codes = self.encoder.encode(test, dictionary)
+        objective = dictionary.objective(test, codes, self.penalty).mean()
+        power = (test**2).sum()
+        if not power > 0:
+            return np.array([objective, np.nan, np.nan])
+        left = ((test - codes @ dictionary.atoms) ** 2).sum(), self._error(dictionary.atoms, test)
+        return np.array([objective, *(1 - np.array(left) / power)])
+
+    def _error(self, atoms, test):
+        """Squares of each half of the neurons less what codes given by the other half predict."""
+        if test.shape[1] < 2:
+            return np.nan
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(KEY,)))
+        half = rng.permutation(test.shape[1]) % 2 == 0
+        error = 0.0
+        for seen in (half, ~half):
+            codes = np.zeros((len(test), len(atoms)))
+            if atoms[:, seen].any():
+                codes = _fista.fista(
+                    test[:, seen], np.ascontiguousarray(atoms[:, seen]), self.penalty, 1000, 1e-6,
+                    signed=not self.nonneg,
+                ).codes  # fmt: skip
+            error += ((test[:, ~seen] - codes @ atoms[:, ~seen]) ** 2).sum()
+        return error
+
+    def everything(self, splits, halves, n_jobs=1) -> Judged:
+        """All that is asked of one data set."""
+        learned = [self.learn(train, n_jobs) for train, _ in splits]
+        tests = [test for _, test in splits]
+        scores = [self.judge(a.dictionary, t) for a, t in zip(learned, tests, strict=True)]
+        axes = [Dictionary(_opposed(axes_of(t), self.n_atoms, self.nonneg)) for t, _ in splits]
+        pca = [self.judge(a, t) for a, t in zip(axes, tests, strict=True)]
+        found = learned[0].dictionary
+        codes = self.encoder.encode(tests[0], found)
+        strongest = np.argsort(-(codes**2).sum(axis=0), kind="stable")
+        return Judged(
+            np.mean(scores, axis=0),
+            np.mean(pca, axis=0),
+            learned[0],
+            tuple(self.learn(half, n_jobs).dictionary for half in halves),
+            Dictionary(found.atoms[strongest]),
+            codes[:, strongest],
+        )
+
+    def stability(self, judged):
+        """Matched cosines of halves, and of restarts with the best one, NaN where there is one."""
+        one, other = judged.halves
+        best = judged.learned.dictionary
+        others = [d for d in judged.learned.dictionaries if d is not best]
+        again = [best.match(d, signed=self.nonneg).value for d in others]
+        halves = one.match(other, signed=self.nonneg).value
+        return halves, float(np.mean(again)) if again else np.nan
+
+
+def axes_of(train):
+    """Principal axes with variance, largest first, (axis, neuron)."""
+    _, size, axes = np.linalg.svd(train, full_matrices=False)
+    return axes[size > size[0] * max(train.shape) * np.finfo(float).eps]
+
+
+def _opposed(axes, n, nonneg):
+    """The first n of principal axes, each followed by its opposite where codes have no sign."""
+    pairs = np.stack([axes, -axes], axis=1).reshape(-1, axes.shape[1]) if nonneg else axes
+    return pairs[:n]

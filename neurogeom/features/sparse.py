@@ -1,0 +1,303 @@
+"""Sparse features of a recorded population: are they there, are they stable, what do they mean?"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from .. import options
+from ..engine import parallel
+from ..engine.quantities import Quantity, missing, packed
+from ..engine.resampling import folds
+from ..engine.sample import scaling
+from ..engine.setting import setting
+from ..kernels import resampling as kernels
+from ._alignment import aligned
+from ._judged import SCORES, Fit, axes_of
+from .chance import chance_match
+
+KEY = 63  # of the random streams of this file
+ATOMS = (4, 8, 16, 32)  # tried where none are asked for
+PENALTIES = (0.25, 0.5, 1.0, 2.0)  # tried, in units of a neuron's sd
+TO_CHOOSE = 2  # restarts of each that is tried
+AGAIN = "mean matched cosine, 1 where all atoms are found again"
+READ = {  # direction, and the range of the truth
+    "objective": ("lower is a better code", 0.0, np.inf),
+    "explained_variance": ("higher is a better code", -np.inf, 1.0),
+    "predicted_variance": ("higher is more structure that neurons share", -np.inf, 1.0),
+    "stability_halves": (AGAIN, 0.0, 1.0),
+    "stability_restarts": (AGAIN, 0.0, 1.0),
+}
+
+
+def sparse(
+    x: Any,
+    variables: Any,
+    *,
+    n_atoms: int | None = None,
+    penalty: float | None = None,
+    nonneg: bool = True,
+    contrasts: Any = (),
+    n_components: int | None = None,
+    n_restarts: int = 5,
+    n_splits: int = 3,
+    min_trials: int = 5,
+    n_pseudo: int | None = None,
+    n_shuffles: int = 20,
+    n_null: int = 199,
+    scale: str = "resample",
+    empty: str = "error",
+    seed: int = 0,
+    n_jobs: int = 1,
+    progress: Any = None,
+) -> xr.Dataset:
+    r"""Is a population's activity made of few directions at a time, and what are they?
+
+    A dictionary is learnt from training trials (:func:`learn_dictionary`) and judged on trials that
+    were held out, whole blocks together. There is no truth to compare with; what can be asked is
+    (dim ``quantity``)
+
+    - ``objective``: half the squared residual plus the penalty on the codes of held-out trials;
+    - ``explained_variance`` of held-out trials by their own codes;
+    - ``predicted_variance`` of half the neurons by codes that the other half gives, on held-out
+      trials: noise that neurons do not share does not help here. It alone compares penalties and
+      numbers of atoms, so it chooses them, on the first split, which is then left out;
+    - ``stability_halves``: matched cosines of the dictionaries of two disjoint halves of trials;
+    - ``stability_restarts``: the same of restarts on the same trials, with the best one.
+
+    Beside the first three stand ``pca``, the same for principal axes and their opposites, as many,
+    through the same encoder. ``shuffled`` are all five where each neuron's trials are shuffled on
+    their own and everything is learnt again: the null of all but ``stability_halves``, for restarts
+    agree on noise too. Two dictionaries of anything large in the data match well; the null of
+    ``stability_halves`` turns one of them at random within the space that it spans and keeps its
+    singular values, and ``chance`` is how well they match then.
+
+    Activity is centred, so with non-negative codes a neuron's rise and its fall are two features.
+    Sessions recorded apart share no trials: features are then those of condition means.
+
+    Parameters
+    ----------
+    x, variables, contrasts, min_trials, n_pseudo, scale, empty, seed, n_jobs, progress
+        As in :func:`neurogeom.decoding`; ``scale`` is "resample" or "none".
+    n_atoms, penalty : optional
+        By default 4, 8, 16 or 32 and 0.25, 0.5, 1 or 2 times a neuron's standard deviation.
+    nonneg : bool
+        Codes are 0 or more, and a feature differs from its opposite.
+    n_components : int, optional
+        Learn in so many principal components and lift the atoms back; all that there are by default
+        (which changes nothing where neurons outnumber trials, but takes less time).
+    n_restarts, n_splits : int
+        Restarts of every dictionary; splits of the trials that the estimates are averaged over.
+    n_shuffles, n_null : int
+        Surrogates that are learnt anew; turned dictionaries and shuffled labels, which are not.
+
+    Returns
+    -------
+    Dataset
+        As every measure with several quantities, and of the dictionary of one split: ``atoms``
+        (atom, neuron), those of the strongest codes first; ``codes`` (atom, condition), means over
+        held-out trials; ``active`` (atom), share of them; ``alignment`` (atom, side): area under
+        the curve by which a code tells the two sides of a variable or contrast apart in held-out
+        trials, averaged over conditions alike in all else, chance 0.5, with ``alignment_p`` against
+        labels shuffled within these and ``alignment_p_corrected`` for all atoms and sides by the
+        largest deviation; ``choice`` (atoms_tried, penalty_tried), predicted variances.
+
+    Raises
+    ------
+    ValueError
+        An option is out of its range; and as in :func:`neurogeom.decoding`.
+
+    Warns
+    -----
+    UserWarning
+        More atoms than can be identified: K active ones of N need K log(N / K) neurons or
+        dimensions at least, and each atom K + 1 samples in which it is active.
+
+    Examples
+    --------
+    >>> import neurogeom as ng
+    >>> x = ng.simulate("cube", separation=6.0, n_neurons=30, n_trials=20, n_truth=0, seed=0)
+    >>> found = ng.features.sparse(x, ["a", "b", "c"], n_atoms=6, penalty=2.0, n_restarts=2,
+    ...                            n_shuffles=2, n_null=19)
+    >>> found.sizes["atom"], bool((found.estimate > found.chance).sel(quantity="stability_halves"))
+    (6, True)
+    """
+    for session in [x] if isinstance(x, xr.DataArray) else x:
+        if getattr(session, "ndim", 2) > 2:
+            raise ValueError("activity has a time axis; choose one window, as in x.isel(time=0)")
+    _check(n_atoms, penalty, n_components, n_restarts, n_splits, n_shuffles, scale)
+    s = setting(
+        x, variables, contrasts=contrasts, min_trials=min_trials, n_resamples=1 + n_splits,
+        n_pseudo=n_pseudo, n_null=n_null, scale=scale, empty=empty, seed=seed,
+    )  # fmt: skip
+    first, *splits = ((r.train, r.test) for r in map(_centred, s.draws(split=True).samples))
+    n_atoms, penalty, choice = _chosen(first, n_atoms, penalty, nonneg, n_components, s.seed)
+    fit = Fit(n_atoms, float(penalty), nonneg, n_components, n_restarts, s.seed)
+    halves = _halves(s)
+    data = fit.everything(splits, halves, n_jobs)
+    shuffled = _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress)
+    note = _identified(fit, data.codes, splits[0][0])
+    quantities = _quantities(data, shuffled, fit, n_null)
+    result = packed(quantities, n_null=max(n_null, n_shuffles)).assign(choice)
+    result["pca"] = "quantity", [*data.pca, np.nan, np.nan]
+    result["shuffled"] = ("shuffle", "quantity"), shuffled
+    result = result.assign(aligned(s, data.dictionary, fit.encoder, n_jobs, progress))
+    result = result.set_coords([*s.design.labels, "session", "unit_id", "side_of"])
+    p = s.population
+    result.attrs |= s.attrs(
+        "sparse",
+        estimand=f"features of these {p.n_neurons} neurons over these {s.design.n_conditions} "
+        "conditions",
+        convention=f"penalty={penalty:g}; nonneg={nonneg}; n_components={n_components}",
+        direction="each quantity has its own",
+        readout="none",
+        n_resamples=n_splits,
+        n_atoms=n_atoms,
+        penalty=float(penalty),
+        n_active=float(data.codes.astype(bool).sum(axis=1).mean()),
+        n_restarts=n_restarts,
+        n_shuffles=n_shuffles,
+        n_neurons_constant=p.n_constant,
+        notes=[*result.attrs["notes"], *note, *_apart(s)],
+    )
+    for key in ("chance", "range"):  # each quantity has its own
+        del result.attrs[key]
+    return result
+
+
+def _check(n_atoms, penalty, n_components, n_restarts, n_splits, n_shuffles, scale):
+    options.whole(1, n_restarts=n_restarts, n_splits=n_splits, n_shuffles=n_shuffles)
+    for name, value in {"n_atoms": n_atoms, "n_components": n_components}.items():
+        if value is not None:
+            options.whole(1, **{name: value})
+    if penalty is not None:
+        options.number(above=0, penalty=penalty)
+    options.one_of(("resample", "none"), scale=scale)
+
+
+def _apart(s):
+    if s.population.real_trials:
+        return []
+    n = s.design.n_conditions
+    return [f"neurons that were recorded apart share no trials: features are those of the means of "
+            f"{n} conditions, at most {n - 1} dimensions"]  # fmt: skip
+
+
+# --- trials -------------------------------------------------------------------------------------
+
+
+class _Rows(NamedTuple):
+    train: np.ndarray
+    test: np.ndarray
+
+
+def _centred(sample):
+    centre = sample.train.mean(axis=0)
+    return _Rows(sample.train - centre, sample.test - centre)
+
+
+def _halves(s):
+    """Trials of two disjoint halves, each (row, neuron), drawn and scaled like training trials."""
+    p = s.population
+    half = folds(p, 0, s.seed, n_folds=2)[0]
+    found = []
+    for i in range(2):
+        chosen = half == i
+        if p.real_trials:
+            rows = np.flatnonzero(chosen)[None].astype(np.int64)
+        else:
+            n = s.attrs("sparse")["n_pseudo"]
+            rows = kernels.draws(
+                p.bounds, p.trial0, p.keys, chosen, np.uint64(s.seed), np.uint64(0),
+                np.uint64(3 + i), n,
+            )  # fmt: skip
+        x = p.gather(rows, *scaling(p, chosen, s.scale))
+        found.append(x - x.mean(axis=0))
+    return found
+
+
+def _chosen(split, n_atoms, penalty, nonneg, n_components, seed):
+    """Number of atoms and penalty, and the predicted variance of all that were tried."""
+    train, test = split
+    sd = np.sqrt((train**2).mean(axis=0)[train.any(axis=0)].mean())
+    atoms = [n for n in ATOMS if n <= len(train) // 2] or [1] if n_atoms is None else [n_atoms]
+    penalties = [p * sd for p in PENALTIES] if penalty is None else [penalty]
+    predicted = np.full((len(atoms), len(penalties)), np.nan)
+    if predicted.size > 1:
+        for i, n in enumerate(atoms):
+            for j, p in enumerate(penalties):
+                fit = Fit(n, p, nonneg, n_components, TO_CHOOSE, seed)
+                dictionary = fit.learn(train).dictionary
+                predicted[i, j] = fit.judge(dictionary, test)[SCORES.index("predicted_variance")]
+    i, j = np.unravel_index(np.argmax(np.nan_to_num(predicted, nan=-np.inf)), predicted.shape)
+    tried = {"atoms_tried": atoms, "penalty_tried": penalties}
+    return atoms[i], penalties[j], {"choice": (tuple(tried), predicted), **tried}
+
+
+def _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress):
+    """All five quantities where each neuron's trials change places on their own, (shuffle, 5).
+
+    One split each, the splits in turn: so a surrogate varies at least as much as the data's mean.
+    """
+
+    def one(draw):
+        rng = np.random.default_rng(np.random.SeedSequence(fit.seed, spawn_key=(KEY, draw)))
+        split = tuple(rng.permuted(part, axis=0) for part in splits[draw % len(splits)])
+        judged = fit.everything([split], [rng.permuted(half, axis=0) for half in halves])
+        return (*judged.scores, *fit.stability(judged))
+
+    def task(draws):
+        return (np.array([one(int(d)) for d in draws]),)
+
+    told = None if progress is None else lambda n: progress("sparse", n)
+    return parallel.over(task, n_shuffles, n_jobs=n_jobs, chunk=1, progress=told)[0]
+
+
+def _identified(fit, codes, train):
+    """A sentence where more atoms are asked for than samples of so many neurons can tell apart."""
+    active = max(float(codes.astype(bool).sum(axis=1).mean()), 1.0)
+    dimensions = len(axes_of(train)[: fit.n_components])
+    needed = active * np.log(max(fit.n_atoms / active, 1.0))
+    most = int(len(train) * active / (active + 1))
+    if needed <= dimensions and fit.n_atoms <= most:
+        return []
+    sentence = (
+        f"n_atoms={fit.n_atoms} with {active:.1f} active are more than can be identified: they "
+        f"need K log(N/K) = {needed:.1f} of {dimensions} dimensions, and at most {most} atoms can "
+        f"be told from {len(train)} training trials; ask for fewer atoms or a larger penalty"
+    )
+    warnings.warn(sentence, stacklevel=3)
+    return [sentence]
+
+
+def _quantities(data, shuffled, fit, n_null):
+    """The five numbers with their nulls."""
+    halves, restarts = fit.stability(data)
+    one, other = data.halves
+    turned = chance_match(
+        one, other, covariance=other.atoms.T @ other.atoms, signed=fit.nonneg,
+        n_draws=max(n_null, 1), seed=fit.seed,
+    )  # fmt: skip
+    values = dict(zip(SCORES, data.scores, strict=True))
+    values |= {"stability_halves": halves, "stability_restarts": restarts}
+    found = []
+    for i, (name, value) in enumerate(values.items()):
+        direction, least, most = READ[name]
+        if not np.isfinite(value):
+            why = "a second neuron" if name in SCORES else "n_restarts of 2 or more"
+            found.append(missing(name, direction, f"it needs {why}", least=least, most=most))
+            continue
+        by_turning = name == "stability_halves"
+        null = turned if by_turning else shuffled[:, i]
+        found.append(
+            Quantity(
+                name, float(value), direction, chance=float(null.mean()), least=least, most=most,
+                null=null if n_null or not by_turning else None,
+                null_method="turned dictionary" if by_turning else "shuffled neurons",
+                tail="less" if name == "objective" else "greater",
+            )
+        )  # fmt: skip
+    return found
