@@ -1,4 +1,4 @@
-"""`neurogeom features`: what the axes of a recording mean, by one of five methods."""
+"""`neurogeom features`: what the axes of a recording mean, by one of four methods."""
 
 from __future__ import annotations
 
@@ -17,19 +17,16 @@ from neurogeom.cli.score import Remembering, json_path
 OPTIONS = {  # what each method takes of the options below, besides those that all take
     "sparse": ("contrasts", "n_atoms", "penalty", "min_trials"),
     "index": ("datum", "probes", "n_components", "min_trials", "n_null", "n_jobs"),
-    "slow": ("bin_width", "n_latents", "lag", "likelihood"),
     "disentanglement": ("n_null", "n_jobs"),
     "interpretability": ("stimulus", "stimuli", "kind", "directions", "n_null", "figure"),
 }
 NEEDED = {
     "sparse": ("variables",),
     "index": ("variables", "datum"),
-    "slow": ("bin_width",),
     "disentanglement": ("variables",),
     "interpretability": ("stimulus", "stimuli"),
 }
-WORDS = {"n_atoms": "atoms", "n_components": "components", "n_latents": "latents"}
-WORDS |= {"bin_width": "bin", "n_null": "nulls", "n_jobs": "jobs"}
+WORDS = {"n_atoms": "atoms", "n_components": "components", "n_null": "nulls", "n_jobs": "jobs"}
 DIRECTIONS = ("neurons", "kmeans", "pca", "ica", "sparse", "random")
 
 
@@ -43,19 +40,14 @@ DIRECTIONS = ("neurons", "kmeans", "pca", "ica", "sparse", "random")
 @click.option("--signal", type=click.Choice(["units", "roi"]), help="Spikes or imaging.")
 @click.option("--units", metavar="EXPR", help="Which units (NWB), such as \"quality == 'good'\".")
 @click.option("--where", metavar="EXPR", help="Which trials (NWB), such as 'correct and not opto'.")
-@click.option("--bin", "bin_width", type=click.FloatRange(0, min_open=True), metavar="S",
-              help="slow: bins of S seconds (NWB).")  # fmt: skip
 @click.option("--variables", type=Names(), help="Crossed to conditions; factors of "
-              "disentanglement and slow.")  # fmt: skip
+              "disentanglement.")  # fmt: skip
 @click.option("--contrasts", type=Names(), help="sparse: columns that follow from them.")
 @click.option("--atoms", "n_atoms", type=click.IntRange(1), help="sparse: of the dictionary.")
 @click.option("--penalty", type=click.FloatRange(0, min_open=True), help="sparse: on the codes.")
 @click.option("--datum", metavar="COL", help="index: what a trial repeats; or --variables.")
 @click.option("--probes", type=Names(), help="index: columns that are read from the features.")
 @click.option("--components", "n_components", type=click.IntRange(1), help="index: at most.")
-@click.option("--latents", "n_latents", type=click.IntRange(1), help="slow: latent dimensions.")
-@click.option("--lag", type=click.IntRange(1), help="slow: bins between the two of a pair.")
-@click.option("--likelihood", type=click.Choice(["gaussian", "poisson"]), help="slow: of a bin.")
 @click.option("--stimulus", metavar="COL", help="interpretability: column with the stimulus.")
 @click.option("--stimuli", metavar="FILE", type=click.Path(path_type=Path),
               help="interpretability: .npy of images (stimulus, row, column[, channel]) or "
@@ -80,7 +72,6 @@ def features(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     \b
     sparse             a sparse dictionary: held-out fit, stability, what its atoms respond to
     index              directions that tell the data (stimuli, conditions) apart
-    slow               slow latents of the activity in time (needs torch)
     disentanglement    whether single neurons stand for single variables
     interpretability   how alike the stimuli are that excite a neuron or direction most
     """
@@ -143,20 +134,11 @@ def _index(recording, given: dict):
         )
 
 
-def _slow(recording, given: dict):
-    import neurogeom as ng
-
-    asked = _asked(given, "variables", "n_latents", "lag", "likelihood")
-    return ng.features.slow_factors(recording, seed=given["seed"], **asked)
-
-
 def _disentanglement(recording, given: dict):
     import neurogeom as ng
 
     asked = _asked(given, "n_null", "n_jobs")
-    if (
-        given["n_null"] is not None
-    ):  # each learns models: never more than usual
+    if given["n_null"] is not None:  # each learns models: never more than usual
         asked["n_null_learned"] = min(given["n_null"], 19)
     return ng.features.disentanglement(recording, given["variables"], seed=given["seed"], **asked)
 
@@ -177,7 +159,6 @@ def _interpretability(recording, given: dict):
 _METHODS = {
     "sparse": _sparse,
     "index": _index,
-    "slow": _slow,
     "disentanglement": _disentanglement,
     "interpretability": _interpretability,
 }

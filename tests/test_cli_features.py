@@ -50,6 +50,15 @@ def test_the_index_of_a_datum_is_printed_and_written_from_nwb_and_from_activity(
     assert again.splitlines()[0] == shown.splitlines()[0]
 
 
+def test_a_sparse_dictionary_is_judged_on_trials_held_out(invoke, files):
+    words = "--method sparse --variables a,b,c --atoms 4 --penalty 1".split()
+    status, shown, err = invoke("features", files / "cube.nc", *words)
+    assert status == 0
+    assert "Traceback" not in err
+    assert shown.splitlines()[0].split()[:2] == ["quantity", "sparse"]
+    assert "explained_variance" in shown
+
+
 def test_disentanglement_stands_beside_chance_and_turned_codes(invoke, files):
     status, shown, err = invoke(
         "features", files / "cube.nc", "--method", "disentanglement", "--variables", "a,b",
