@@ -17,6 +17,7 @@ from ..formulas.match import KINDS as CORRELATIONS
 from ..formulas.mutual_information import BINNING
 from ..levels import trial_column
 from ..options import one_of, some_of, whole
+from ._blind_spots import BLIND_SPOTS
 from ._exchange_rows import SHUFFLES, Exchange
 from ._factors import factors_of
 from ._informativeness import IMPORTANCE
@@ -33,31 +34,6 @@ from ._score_table import (
 )
 
 SCORES = (*CORRELATED, *INFORMED, *LEARNED)
-BLIND_SPOTS = {
-    "mcc": "copies of codes and codes without information cost nothing; its chance grows with the "
-    "number of codes; only one of the two codes that an angle needs is looked at",
-    "mig": "0 where a factor has two codes, as a copy of each code or the cosine and sine of an "
-    "angle; depends on the bins (equal widths: 0.88 for cubes of perfect codes)",
-    "modularity": "0.85 to 0.98 for random rotations of five factors; many codes may share a "
-    "factor; the naive one counts codes without information as entangled",
-    "sap_continuous": "0 where a factor has two codes; sees linear relations alone; 0.1 to 0.5 for "
-    "random rotations of five factors",
-    "dci_disentanglement": "1 for copies of codes; depends on the model that gives importances, "
-    "and codes that share information divide it as that model happens to",
-    "dci_completeness": "lowered by copies of codes alone (0.70 for two copies of five); as "
-    "dci_disentanglement",
-    "informativeness": "says that factors can be read from all codes, nothing on axes; also of a "
-    "rotation, as far as the model and the rows allow",
-    "sap_discrete": "0.1 and not 1 for a perfect code of ten ordered levels, which a linear "
-    "classifier of one code cannot tell apart (0.19 where the code is the numbers 0 to 9, as its "
-    "penalty knows units); 0 where a factor has two codes",
-    "explicitness": "the same for every rotation; 0.78 and not 1 for a perfect code of ten ordered "
-    "levels, of which the middle ones are not linearly separable",
-    "factor_vae": "0.66 to 1 for random rotations of five factors, 1 for most of two; 1 for copies "
-    "of codes",
-    "beta_vae": "0.80 to 1 for random rotations of five factors, 1 for most of two; 1 for copies "
-    "of codes",
-}  # fmt: skip
 LEAST_ROWS = 20
 MOST_ROWS = 5000  # that models learn from and are tested on
 BINS, ROWS_A_BIN = 20, 50
@@ -164,9 +140,10 @@ def disentanglement(
         By ``score``: ``estimate``, ``naive`` (the same where nothing is corrected), ``rotated``,
         ``null`` (surrogate, score), ``chance`` (mean null), ``p_value`` (estimate above null, by
         rank), ``blind_spots``, ``reading``. By ``code`` and ``factor``: ``mutual_information`` and
-        ``naive_mutual_information`` (nats), ``correlation``, ``importance``; ``entropy`` (nats) and
-        ``kind`` of factors, ``informative`` of codes. ``attrs["reasons"]`` says why a score is NaN.
-        The p-value asks whether codes know the factors at all; ``rotated``, whether axis by axis.
+        ``naive_mutual_information`` (nats), ``correlation``, ``importance``; ``entropy`` (nats),
+        ``kind`` and ``informativeness_of_factor`` of factors, ``informative``
+        of codes. ``attrs["reasons"]`` says why a score is NaN. The p-value asks whether codes know
+        the factors at all; whether they do so axis by axis stands in the distance from ``rotated``.
 
     Raises
     ------
@@ -183,6 +160,14 @@ def disentanglement(
     >>> found = disentanglement(-2.0 * y[:, ::-1], factors, **some)
     >>> found.estimate.round(2).values.tolist(), found.rotated.round(1).values.tolist()
     ([1.0, 0.98, 1.0], [0.9, 0.4, 0.9])
+
+    Notes
+    -----
+    Measured at nominal 0.05 on 120 rows of independent codes and factors: of 400 data sets mcc
+    rejects 0.075 (of 1,500 others 0.057), sap_continuous 0.035, mig 0.045, modularity 0.058; of 60,
+    the seven that train models 0 to 0.083. On series of time constant 20 rows (100 data sets of 400
+    rows) shuffled rows reject 0.99 (mcc) and 0.91 (mig), shifts 0.05 and 0.08. There is no
+    interval: none was measured.
     """
     from threadpoolctl import threadpool_limits
 

@@ -1,0 +1,134 @@
+"""Which directions change sparsely? Linear independent components of increments: the first check."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import xarray as xr
+
+from .._version import __version__
+from ..formulas.laplace_transition import increment_shape
+from ..options import whole
+
+__all__ = ["slow_ica"]
+
+SPARSE = 1.7  # an exponent from there on is too near 2, the Gaussian, for axes to be told
+KEY = 72  # of random streams
+MOST_STEPS = 1000
+
+
+def slow_ica(
+    x0: np.ndarray,
+    x1: np.ndarray | None = None,
+    *,
+    lag: int = 1,
+    n_components: int | None = None,
+    seed: int = 0,
+) -> xr.Dataset:
+    r"""Directions along which increments are independent and not Gaussian: FastICA of x1 - x0.
+
+    Where :math:`x = A z` and the latents z move by independent Laplace laws, the components are
+    z up to order, sign and scale; where they move by Gaussian ones nothing tells the axes from
+    their rotations (Klindt et al. 2021, ICLR, arXiv:2007.10930, where alpha = 2). The first thing
+    to try before a deep model, and a baseline of it.
+
+    Parameters
+    ----------
+    x0, x1 : (pair, feature)
+        Two moments. With `x0` alone, (time, feature), the pairs are moments `lag` apart.
+    lag : int
+    n_components : int, optional
+        At most; by default as many as increments have dimensions.
+    seed : int
+
+    Returns
+    -------
+    Dataset
+        ``unmixing`` (component, feature): ``x @ unmixing.T`` are the components, whose increments
+        have variance 1. ``increment_shape`` (component): the exponent of each, 1 for a Laplace
+        law, 2 for a Gaussian, most sparse first. attrs ``converged`` and ``notes``, which say where
+        the axes cannot be told.
+
+    Raises
+    ------
+    ValueError
+        Arrays are not finite or not alike; nothing changes; an option is not possible.
+
+    Examples
+    --------
+    >>> from neurogeom.formulas.match import mcc
+    >>> from neurogeom.sequences import mixed_pairs
+    >>> own = mixed_pairs(3, 5000, n_layers=1)
+    >>> found = slow_ica(own.x0, own.x1)
+    >>> round(mcc(own.z0, own.x0 @ found.unmixing.values.T).value, 2), found.attrs["notes"]
+    (1.0, [])
+    """
+    first, second = moments(x0, x1, lag)
+    if first.ndim != 2:
+        raise ValueError(f"x0 has {first.ndim} dimensions; give (pair, feature)")
+    if n_components is not None:
+        whole(1, n_components=n_components)
+    whole(0, seed=seed)
+    d = (second - first).astype(float)
+    unmixing, converged = unmixed(d, seed, n_components)
+    shape = np.array([increment_shape(own) for own in (d @ unmixing.T).T])
+    order = np.argsort(shape, kind="stable")
+    notes = [] if converged else [f"FastICA did not converge in {MOST_STEPS} steps"]
+    gaussian = int((~(shape < SPARSE)).sum())
+    if gaussian:
+        notes.append(f"increments of {gaussian} of {len(shape)} components are nearly Gaussian "
+                     f"(exponent {SPARSE} or more): their axes cannot be told")  # fmt: skip
+    return xr.Dataset(
+        {
+            "unmixing": (("component", "feature"), unmixing[order]),
+            "increment_shape": ("component", shape[order]),
+        },
+        attrs={
+            "measure": "slow_ica", "n_pairs": len(d), "converged": bool(converged), "seed": seed,
+            "notes": notes, "version": __version__,
+        },
+    )  # fmt: skip
+
+
+def unmixed(d, seed, n_components=None):
+    """Unmixing matrix (component, feature) of increments d (pair, feature); whether it converged.
+
+    Increments are symmetric, so their mean is left in: it is no part of the law.
+    """
+    from sklearn.decomposition import FastICA
+    from sklearn.exceptions import ConvergenceWarning
+
+    spread = np.linalg.svd(d - d.mean(axis=0), compute_uv=False)
+    rank = int((spread > spread[:1].max(initial=0) * 1e-7).sum())
+    if not rank:
+        raise ValueError("no feature changes from the first moment to the second; give pairs that "
+                         "differ")  # fmt: skip
+    drawn = np.random.SeedSequence(seed, spawn_key=(KEY,)).generate_state(1)[0]
+    ica = FastICA(min(rank, n_components or rank), whiten="unit-variance", max_iter=MOST_STEPS,
+                  random_state=int(drawn))  # fmt: skip
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        ica.fit(d)
+    return ica.components_, not any(issubclass(w.category, ConvergenceWarning) for w in caught)
+
+
+def moments(x0, x1, lag):
+    """Two moments (..., pair, feature) of what was given: two arrays, or a series and a lag."""
+    first = np.asarray(x0)
+    if x1 is None:
+        whole(1, lag=lag)
+        if first.ndim not in (2, 3) or first.shape[-2] <= lag:
+            raise ValueError(f"a series of shape {first.shape} has no moments {lag} apart; give "
+                             "(time, feature), or x1 as well")  # fmt: skip
+        first, second = first[..., :-lag, :], first[..., lag:, :]
+    else:
+        second = np.asarray(x1)
+    if first.ndim not in (2, 3) or first.shape != second.shape or not first.size:
+        raise ValueError(f"x0 and x1 have shapes {first.shape} and {second.shape}; give (pair, "
+                         "feature) of the same pairs twice")  # fmt: skip
+    for name, own in {"x0": first, "x1": second}.items():
+        if own.dtype.kind not in "fiub" or not np.isfinite(own).all():
+            raise ValueError(f"{name} is not all finite numbers; leave out pairs with NaN or "
+                             "infinity")  # fmt: skip
+    return first, second

@@ -1,0 +1,64 @@
+"""Linear independent components of increments: recovered where jumps are sparse, told where not."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from neurogeom.features import slow_ica
+from neurogeom.formulas.match import mcc
+
+
+def pairs(law, seed, n=20_000, d=5):
+    """Latents that move by independent laws, mixed by a random matrix."""
+    rng = np.random.default_rng(seed)
+    z0 = rng.standard_normal((n, d))
+    jump = rng.laplace(size=(n, d)) if law == "laplace" else rng.standard_normal((n, d))
+    mixing = rng.standard_normal((d, d))
+    return z0, z0 @ mixing, (z0 + jump / 6) @ mixing
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_laplace_jumps_give_the_latents_back(seed):
+    """B5, first half."""
+    z0, x0, x1 = pairs("laplace", seed)
+    found = slow_ica(x0, x1)
+    assert mcc(z0, x0 @ found.unmixing.values.T).value >= 0.99
+    assert found.attrs["notes"] == []
+    np.testing.assert_allclose(found.increment_shape, 1.0, atol=0.1)
+
+
+def test_gaussian_jumps_do_not_and_the_result_says_so():
+    """B5, second half."""
+    z0, x0, x1 = pairs("gaussian", 0)
+    found = slow_ica(x0, x1)
+    assert mcc(z0, x0 @ found.unmixing.values.T).value <= 0.9
+    assert any("nearly Gaussian" in note for note in found.attrs["notes"])
+
+
+def test_a_series_and_its_lag_are_the_pairs_of_its_moments():
+    x = np.cumsum(np.random.default_rng(2).laplace(size=(2000, 3)), axis=0)
+    own, given = slow_ica(x, lag=2), slow_ica(x[:-2], x[2:])
+    np.testing.assert_array_equal(own.unmixing, given.unmixing)
+
+
+def test_features_that_repeat_one_another_leave_as_many_components_as_there_are_dimensions():
+    _, x0, x1 = pairs("laplace", 3, n=3000, d=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = slow_ica(np.column_stack([x0, x0[:, :1]]), np.column_stack([x1, x1[:, :1]]))
+    assert found.sizes["component"] == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: slow_ica(np.ones((5, 2)), np.ones((5, 2))), "no feature changes"),
+        (lambda: slow_ica(np.ones((5, 2)), np.ones((4, 2))), "the same pairs twice"),
+        (lambda: slow_ica(np.ones((2, 2)), lag=2), "no moments 2 apart"),
+        (lambda: slow_ica(np.full((5, 2), np.nan), np.ones((5, 2))), "x0 is not all finite"),
+    ],
+)
+def test_what_has_no_increments_is_said_in_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
