@@ -1,4 +1,4 @@
-"""Which directions change sparsely? Linear independent components of increments: the first check."""
+"""Which directions change sparsely? Independent components of increments: the first check."""
 
 from __future__ import annotations
 

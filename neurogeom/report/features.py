@@ -23,8 +23,8 @@ def features(tree) -> str:
     >>> import xarray as xr
     >>> ds = xr.Dataset({"estimate": ("score", [0.5]), "chance": ("score", [0.25])})
     >>> ds = ds.assign_coords(score=["mcc"]).assign_attrs(measure="disentanglement")
-    >>> print(features(ds).splitlines()[0])
-    score  disentanglement  chance
+    >>> print(features(xr.DataTree.from_dict({"disentanglement": ds})).splitlines()[1])
+    mcc              0.500   0.250
     """
     blocks = []
     for name, ds in measures_of(tree).items():
