@@ -1,0 +1,117 @@
+"""How fast are sparse codes and dictionaries, beside scikit-learn and beside their own products?
+
+    python benchmarks/bench_sparse.py            # two minutes on one core
+
+Codes: 10,000 samples of 10 of 1,024 sources in 256 neurons, against `sparse_encode` (lasso_cd, of
+500 of them) at equal objective: on working sets, the default, and over all atoms, whose time is
+also held against that of the matrix products which its steps consist of, at the same sizes. The
+dictionary: the paper's world (16 sources in 8 neurons, 1,024 samples) against DictionaryLearning.
+One thread of BLAS for all; CPU time, so that what else runs matters less.
+"""
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import argparse
+import time
+import warnings
+
+import numpy as np
+
+from neurogeom.features import FISTA, Dictionary, learn_dictionary, superposition
+from neurogeom.features._fista import BATCH
+
+PENALTY, LEARNING = 0.1, 0.02
+EQUAL = 1e-6  # relative objective, above which two are not equal
+
+
+def timed(call):
+    """CPU seconds, and what came back."""
+    start = time.process_time()
+    found = call()
+    return time.process_time() - start, found
+
+
+def products(atoms, rows, n):
+    """CPU seconds of n products of rows codes with atoms and back."""
+    codes = np.random.default_rng(0).standard_normal((rows, len(atoms)))
+    out = np.empty_like(codes)
+    (codes @ atoms) @ atoms.T
+    return timed(lambda: [np.matmul(codes @ atoms, atoms.T, out) for _ in range(n)])[0]
+
+
+def codes(n_samples, n_peer):
+    """Rows of the table of codes."""
+    from sklearn.decomposition import sparse_encode
+
+    world = superposition(
+        n_samples, n_sources=1024, n_neurons=256, n_active=10, noise=0.05, seed=0
+    )
+    x, d = world.x, world.dictionary
+    for sets in (True, False):
+        FISTA(PENALTY, working_set=sets).encode(x[:20], d)  # compiled
+    peer, found = timed(
+        lambda: sparse_encode(
+            x[:n_peer], d.atoms, algorithm="lasso_cd", alpha=PENALTY, positive=True, max_iter=1000
+        )
+    )
+    best = d.objective(x[:n_peer], found, PENALTY)
+    peer /= n_peer
+    print(f"{'codes, a sample':<34}{'ms':>9}{'peer / ours':>13}{'excess objective':>18}")
+    print(f"{'scikit-learn, lasso_cd':<34}{1e3 * peer:9.3f}{1:13.1f}{0:18.0e}")
+    for name, sets in (("FISTA on working sets", True), ("FISTA over all atoms", False)):
+        encoder = FISTA(PENALTY, working_set=sets)
+        seconds, ours = timed(lambda encoder=encoder: encoder.solve(x, d))
+        excess = ((ours.objective[:n_peer] - best) / best).max()
+        assert excess < EQUAL, excess
+        each = seconds / n_samples
+        print(f"{name:<34}{1e3 * each:9.3f}{peer / each:13.1f}{excess:18.0e}", flush=True)
+    # Samples leave when they are solved: their steps, in whole batches, are the least work.
+    n = round(ours.n_iterations.sum() / BATCH)
+    bound = products(d.atoms, BATCH, n)
+    print(f"{'its products alone':<34}{1e3 * bound / n_samples:9.3f}")
+    print(f"over all atoms / its products: {seconds / bound:.2f} (wanted: 2 at most); "
+          "peer / working sets wanted: 10 at least")  # fmt: skip
+
+
+def dictionaries():
+    """Rows of the table of dictionaries."""
+    from sklearn.decomposition import DictionaryLearning
+
+    world = superposition(1024, seed=0)
+    x, settled = world.x, FISTA(LEARNING, 20_000, 1e-8)
+    learn_dictionary(x[:50], 4, penalty=LEARNING, n_restarts=1, n_rounds=2)  # compiled
+    print(f"\n{'dictionary, a restart':<34}{'s':>9}{'objective':>13}{'match':>18}")
+    seconds, ours = timed(lambda: learn_dictionary(x, 16, penalty=LEARNING, n_restarts=5))
+    n = len(ours.objective)
+    match = world.dictionary.match(ours.dictionary, signed=True).value
+    print(f"{'ours, best of 5':<34}{seconds / n:9.2f}{ours.objective.min():13.5f}{match:18.4f}")
+    peer = DictionaryLearning(
+        16, alpha=LEARNING, fit_algorithm="cd", positive_code=True, transform_algorithm="lasso_cd",
+        max_iter=1000, random_state=0,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs, fitted = timed(lambda: peer.fit(x))
+    found = Dictionary(fitted.components_)
+    objective = settled.solve(x, found).objective.mean()
+    match = world.dictionary.match(found, signed=True).value
+    print(f"{'scikit-learn, one':<34}{theirs:9.2f}{objective:13.5f}{match:18.4f}")
+    print(f"scikit-learn's one / our five: {theirs / seconds:.1f}, a restart "
+          f"{theirs * n / seconds:.1f} (wanted: 20 at least)")  # fmt: skip
+
+
+def main():
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--peer-samples", type=int, default=500)
+    given = parser.parse_args()
+    codes(given.samples, given.peer_samples)
+    dictionaries()
+
+
+if __name__ == "__main__":
+    main()
