@@ -61,7 +61,6 @@ MODULES = {
     ("features", "_identify_modules"),
     ("features", "modules"),
     ("features", "_sparse_modules"),
-    ("features", "_slow_modules"),
 }
 
 
