@@ -11,7 +11,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "benchmarks" / "findings"
 sys.path.insert(0, str(FOLDER))
 
 import amortisation_gap as lost  # noqa: E402
-from verdicts import Table, read  # noqa: E402
+from verdicts import Table, failed_controls, judged, print_verdicts, read  # noqa: E402
 
 from neurogeom.features import FISTA  # noqa: E402
 
@@ -28,6 +28,31 @@ def table(**values):
 
 
 # --- what was measured ----------------------------------------------------------------------------
+
+
+def test_every_condition_that_a_rule_looks_up_has_all_its_rows_and_one_control_came_out():
+    """Learnt at the paper's penalty, latents are recovered better than the control allows."""
+    measured = read(FOLDER / "amortisation_gap.csv")
+    failed = {}
+    for finding in lost.FINDINGS:
+        assert set(finding.needs) <= set(lost.CONDITIONS)
+        found = judged(finding, measured)
+        assert all(np.isfinite(effects).all() for _, effects in found.values())
+        assert len(found["finding"][1]) >= finding.rule.seeds
+        if own := failed_controls(finding, measured):
+            failed[finding.name] = own, found["finding"][0]
+    assert failed == {"learner": (["learnt at penalty 0.0025"], "undecided")}
+
+
+def test_the_readme_says_of_every_finding_and_control_what_its_rows_say(capsys):
+    print_verdicts(lost.FINDINGS, read(FOLDER / "amortisation_gap.csv"))
+    lines = [
+        own for own in capsys.readouterr().out.splitlines() if own.startswith(("| `", "| con"))
+    ]
+    readme = (FOLDER / "README.md").read_text()
+    said = readme[readme.index("### What codes of one pass lose") :]
+    assert len(lines) >= 2 * len(lost.FINDINGS)
+    assert not [line for line in lines if line not in said]
 
 
 def test_the_parts_of_every_excess_add_up_and_no_gap_is_below_the_solvers():
