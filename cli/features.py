@@ -22,7 +22,7 @@ OPTIONS = {  # what each method takes of the options below, besides those that a
 }
 NEEDED = {
     "sparse": ("variables",),
-    "index": ("variables", "datum"),
+    "index": (),  # one of two, see below
     "disentanglement": ("variables",),
     "interpretability": ("stimulus", "stimuli"),
 }
@@ -80,7 +80,7 @@ def features(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     outputs = [given[k] for k in ("out", "csv", "figure")] + [json_path(given["json_file"])]
     claim([p for p in outputs if p is not None], inputs, overwrite=given["overwrite"])
     recording = recording_of(list(files), given)
-    tree = _tree(_METHODS[given["method"]](recording, given), given)
+    tree = _tree(_METHODS[given["method"]](recording, given))
     tree.attrs["command"] = shlex.join(ctx.meta["neurogeom.words"])
     _write(tree, given)
     if given["json_file"] != "-":
@@ -97,13 +97,11 @@ def _check_usage(given: dict) -> None:
         if given[name] not in (None, ()):
             whose = ", ".join(m for m, names in OPTIONS.items() if name in names)
             raise click.UsageError(f"--{_word(name)} is for --method {whose}; leave it out")
-    needed = NEEDED[method]
+    for name in NEEDED[method]:
+        if not given[name]:
+            raise click.UsageError(f"--method {method} needs --{_word(name)}")
     if method == "index" and not (given["variables"] or given["datum"]):
         raise click.UsageError("--method index needs --datum COL or --variables")
-    if method != "index":
-        for name in needed:
-            if not given[name]:
-                raise click.UsageError(f"--method {method} needs --{_word(name)}")
     check_figure(given["figure"])
 
 
@@ -176,7 +174,7 @@ def _array(path: Path):
         raise ValueError(f"{path} holds no array of numbers; write it by numpy.save") from error
 
 
-def _tree(found, given: dict):
+def _tree(found):
     """The result as a tree of one measure."""
     import xarray as xr
 

@@ -5,8 +5,7 @@ import numpy as np
 from neurogeom.report.table import aligned, foot, number, probability
 from neurogeom.report.tidy import measures_of
 
-_OF_NULL = {"null", "null_best"}
-_TOLD = {"estimate", "p_value", "p_corrected", "interval", *_OF_NULL}
+_TOLD = {"estimate", "p_value", "p_corrected", "interval", "null"}
 _MOST_CELLS, _MOST_COLUMNS = 80, 10
 _LONG = {"neuron", "trial", "surrogate", "bound", "rank", "stimulus", "sample", "time"}
 
