@@ -42,8 +42,10 @@ def test_gradients_are_finite_at_rest_and_without_spread():
     v = torch.tensor([-20.0, 0.0, -20.0, -20.0], requires_grad=True)
     found = parts.cross_entropy(d, (v / 2).exp(), 6.0) - parts.entropy(v)
     found.sum().backward()
-    assert d.grad.isfinite().all() and v.grad.isfinite().all()
-    assert d.grad[0] == 0 and d.grad[2] == pytest.approx(6.0)
+    assert d.grad.isfinite().all()
+    assert v.grad.isfinite().all()
+    assert d.grad[0] == 0
+    assert d.grad[2] == pytest.approx(6.0)
     limit = -np.log(3.0) + 6 * 5.0
     far = parts.cross_entropy(d.detach(), (v.detach() / 2).exp(), 6.0)[2]
     assert float(far) == pytest.approx(limit, rel=1e-6)
@@ -163,7 +165,8 @@ def test_sparse_moves_tell_the_latents_and_gaussian_ones_are_said_not_to(linear)
     assert mcc(own.z0, found.transform(own.x0, net=best), kind="spearman").value > 0.97
     assert mcc(own.z0, found.transform(own.x0, net=best, aligned=True)).value > 0.98
     shape = found.results.increment_shape
-    assert (shape[best] < 1.3).all() and (shape[gaussian] > 1.7).all()
+    assert (shape[best] < 1.3).all()
+    assert (shape[gaussian] > 1.7).all()
     assert found.results.attrs["notes"] == [
         "2 latents move by nearly Gaussian steps (exponent 1.7 or more): their axes cannot be told"
     ]
@@ -239,7 +242,8 @@ def test_images_go_through_convolutions_and_come_back_nearer_than_their_mean():
     found = slow_vae(x0, x1, n_latents=2, network="conv", likelihood="bernoulli", gamma=0,
                      steps=300, batch=32, n_restarts=1, layers=(8, 8, 16), lr=1e-2)  # fmt: skip
     back = found.decode(found.transform(x0))
-    assert back.min() > 0 and back.max() < 1
+    assert back.min() > 0
+    assert back.max() < 1
     assert np.square(back - x0).mean() < 0.7 * np.square(x0 - x0.mean(axis=0)).mean()
 
 
