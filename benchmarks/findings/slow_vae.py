@@ -8,21 +8,24 @@ against the same networks with gamma 0, a beta-VAE. There: images of 64 x 64, 30
 
 *Mixed latents*: 2, 3, 4 or 6 of them, N(0, 1), Laplace transitions of rate 2, two layers of mixing,
 15,000 pairs; Gaussian likelihood of sd 0.05, layers of 64 and 64, batches of 128 pairs, 1800, 2500,
-2500 and 4000 steps. A seed is the mean of three worlds, one network each. MCC by ranks on 5,000
+2500 and 4000 steps. A seed is the mean of six worlds, one network each. MCC by ranks on 5,000
 others. *Sprites*: 16 x 16 pixels, three shapes, six sizes, eight rows and columns; 10,000 pairs by
 the discrete Laplace law ("laplace"), redrawn factors ("uniform"), or jumps as in videos of shape,
 area, row and column ("natural"); Gaussian likelihood of sd 0.3, six latents, layers of 256 and 128,
-2,500 steps of 64 pairs, a rate of 1e-3, one network a seed. All scores of `disentanglement` against
-the factors that move, over 5,000 of the first moments.
+2,500 steps of 64 pairs, a rate of 1e-3; a seed is the mean of three data sets, one network each.
+All scores of `disentanglement` against the factors that move, over 5,000 of the first moments.
 
 "aligned" are independent components of the increments of the latents. Controls: Gaussian
 transitions of the same variance; "strangers", pairs whose second moment is another pair's.
 
-Written before the first full run, after a pilot of four worlds (1000 to 1003) a number of latents
-and one set of sprites (1000), networks of 1,500 steps, which set sizes and thresholds. Bernoulli
-pixels left no latent in use at gamma 10 (images of 16 x 16 have a sixteenth of the paper's pixels),
-so the likelihood is Gaussian here. Seed 0 of the file has sprites of seed 7000 and worlds of seeds
-21000 to 21002.
+Written before the run whose rows are in the file, and after two others. A pilot of four worlds
+(1000 to 1003) a number of latents and one set of sprites (1000) set sizes: Bernoulli pixels left no
+latent in use at gamma 10 (images of 16 x 16 have a sixteenth of the paper's pixels), so the
+likelihood is Gaussian here. **A first full run** (seeds from 7000, three worlds and one set of
+sprites a seed, thresholds of 0.05 for `mixed` and the sprites) reproduced `aligned`, `rotated` and
+`scores` and left the others undecided, some of their controls too: single networks scatter by more
+than 0.1. So a seed became a mean, the thresholds 0.06 and 0.1, between the medians of effects and
+of controls, and all seeds new: sprites from 80000, worlds from 160000.
 """
 
 import sys
@@ -42,7 +45,7 @@ from neurogeom.sequences import (
 )
 
 SOURCE, OURS = "Klindt et al. 2021", "this package"
-FIRST, SEEDS, WORLDS = 7000, 10, 3
+FIRST, SEEDS, WORLDS, SCENES = 8000, 10, 6, 3
 STEPS = {2: 1800, 3: 2500, 4: 2500, 6: 4000}  # by the number of latents
 LAWS = ("laplace", "uniform", "natural")  # of sprites
 TOY = ("slow", "beta", "slow, strangers", "slow, gaussian", "beta, gaussian")
@@ -69,7 +72,7 @@ def sprites(t, kind, law, statistic="mcc"):
 def _sprites(law):
     return Finding(
         f"sprites_{law}", f"on sprites ({law} moves) it is ahead of the beta-VAE too", SOURCE,
-        Rule("MCC of moving factors, SlowVAE less beta-VAE", 0.05, SEEDS),
+        Rule("MCC of moving factors, SlowVAE less beta-VAE", 0.1, SEEDS),
         lambda t: sprites(t, "slow", law) - sprites(t, "beta", law),
         {"strangers": lambda t: sprites(t, "slow, strangers", law) - sprites(t, "beta", law)},
     )  # fmt: skip
@@ -78,7 +81,7 @@ def _sprites(law):
 FINDINGS = [
     Finding(
         "mixed", "SlowVAE finds sparsely moving latents better than a beta-VAE, 2 to 6 of them",
-        SOURCE, Rule("MCC, SlowVAE less beta-VAE, mean of 2, 3, 4 and 6 latents", 0.05, SEEDS),
+        SOURCE, Rule("MCC, SlowVAE less beta-VAE, mean of 2, 3, 4 and 6 latents", 0.06, SEEDS),
         lambda t: toy(t, "slow", "raw") - toy(t, "beta", "raw"),
         {
             "gaussian moves": lambda t: toy(t, "slow, gaussian", "raw")
@@ -114,8 +117,8 @@ FINDINGS = [
 SCORES = ("mcc", "sap_continuous", "mig", "modularity", "dci_disentanglement", "dci_completeness",
           "informativeness", "factor_vae", "beta_vae")  # fmt: skip
 CONDITIONS = [
-    *(f"{kind}, {n}" for n in reversed(STEPS) for kind in TOY),  # the longest first
     *(f"{kind}, {law}" for law in LAWS for kind in DRAWN),
+    *(f"{kind}, {n}" for n in reversed(STEPS) for kind in TOY),
 ]
 
 
@@ -150,7 +153,7 @@ def trained(x0, x1, kind, steps, **options):
 
 def mixed(kind, n, seeds, quick):
     law = "gaussian" if kind.endswith("gaussian") else "laplace"
-    worlds = [mixed_pairs(n, N_PAIRS + N_TEST, transition=law, seed=WORLDS * (FIRST + seed) + i)
+    worlds = [mixed_pairs(n, N_PAIRS + N_TEST, transition=law, seed=20 * (FIRST + seed) + i)
               for seed in seeds for i in range(WORLDS)]  # fmt: skip
     x0, x1 = (np.stack([getattr(w, name)[:N_PAIRS] for w in worlds]) for name in ("x0", "x1"))
     found = trained(x0, x1, kind, 50 if quick else STEPS[n], n_latents=n, obs_sd=0.05)
@@ -177,23 +180,33 @@ def linear(codes, z):
 
 
 def drawn_scenes(kind, law, seeds, quick):
-    scenes = [scene(law, FIRST + seed) for seed in seeds]
+    scenes = [scene(law, 10 * (FIRST + seed) + i) for seed in seeds for i in range(SCENES)]
     x0, x1 = (np.stack([s[i] for s in scenes]) for i in (0, 1))
     found = trained(x0, x1, kind, 20 if quick else 2500, n_latents=6, layers=(256, 128),
                     obs_sd=0.3, batch=64, lr=1e-3)  # fmt: skip
     rows = []
-    for net, (seed, (_, _, factors)) in enumerate(zip(seeds, scenes, strict=True)):
-        codes = found.transform(x0[net][:N_TEST], net=net)
-        factors = {name: own[:N_TEST] for name, own in factors.items()}
-        scored = disentanglement(codes, factors, kinds="continuous", scores=SCORES, n_null=0,
-                                 n_null_learned=0, n_rotations=0)  # fmt: skip
-        rows += [Row(seed, name, float(scored.estimate.sel(score=name))) for name in SCORES]
-        if len(found.unmixing[net]):
-            turned = found.transform(x0[net][:N_TEST], net=net, aligned=True)
-            y = np.column_stack(list(factors.values()))
-            rows.append(Row(seed, "aligned mcc", mcc(y, turned, kind="spearman").value))
-        rows.append(Row(seed, "active", float(found.results.active[net].sum())))
+    for i, seed in enumerate(seeds):
+        own = [scored(found, net, x0[net][:N_TEST], scenes[net][2])
+               for net in range(SCENES * i, SCENES * (i + 1))]  # fmt: skip
+        rows += [Row(seed, name, float(np.nanmean([o[name] for o in own]))) for name in own[0]]
     return rows
+
+
+def scored(found, net, images, factors):
+    """All scores of one network."""
+    codes = found.transform(images, net=net)
+    factors = {name: own[:N_TEST] for name, own in factors.items()}
+    known = disentanglement(codes, factors, kinds="continuous", scores=SCORES, n_null=0,
+                            n_null_learned=0, n_rotations=0)  # fmt: skip
+    turned = codes
+    if len(found.unmixing[net]):
+        turned = found.transform(images, net=net, aligned=True)
+    y = np.column_stack(list(factors.values()))
+    return {
+        **{name: float(known.estimate.sel(score=name)) for name in SCORES},
+        "aligned mcc": mcc(y, turned, kind="spearman").value,
+        "active": float(found.results.active[net].sum()),
+    }
 
 
 def scene(law, seed):
