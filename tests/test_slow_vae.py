@@ -291,3 +291,41 @@ def test_rows_of_another_shape_or_not_finite_are_refused(tiny):
         found.transform(np.full((3, 2), np.nan))
     with pytest.raises(ValueError, match="net=7 is none of the 1"):
         found.transform(own.x0, net=7)
+
+
+# --- the specification's worlds -------------------------------------------------------------------
+
+
+def scores(n_latents, steps, seeds, **options):
+    """MCC by ranks of 5,000 others, raw and aligned, of one network a world."""
+    worlds = [mixed_pairs(n_latents, 20_000, rate=2.0, seed=seed) for seed in seeds]
+    x0, x1 = (np.stack([getattr(w, name)[:15_000] for w in worlds]) for name in ("x0", "x1"))
+    found = slow_vae(x0, x1, n_latents=n_latents, steps=steps, obs_sd=0.05, n_restarts=1, **options)
+    return np.array([
+        [mcc(w.z0[15_000:], found.transform(w.x0[15_000:], net=net, aligned=aligned),
+             kind="spearman").value for net, w in enumerate(worlds)]
+        for aligned in (False, True)
+    ])  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_latents_are_found_where_a_beta_vae_turns_them_by_any_angle():
+    """B6, in the median of twelve worlds: not of each, for some have another optimum. The beta-VAE
+    is at the 0.900 of a random turn, so that 0.1 more is out of reach for any method."""
+    seeds = range(12)
+    raw, aligned = scores(2, 1800, seeds, layers=(48, 48))
+    beta, _ = scores(2, 1800, seeds, layers=(48, 48), gamma=0)
+    assert np.median(raw) >= 0.90
+    assert np.median(aligned) >= 0.95
+    error = np.hypot(raw.std(ddof=1), beta.std(ddof=1)) / np.sqrt(len(seeds))
+    assert np.mean(aligned - beta) > 2 * error
+    random = 4 / np.pi * np.sin(np.pi / 4)
+    assert abs(beta.mean() - random) < 3 * beta.std(ddof=1) / np.sqrt(len(seeds))
+
+
+@pytest.mark.slow
+def test_four_latents_are_found_once_aligned():
+    """B6b."""
+    raw, aligned = scores(4, 2500, (0, 1, 2))
+    assert (aligned >= 0.93).all()
+    assert (aligned > raw).all()
