@@ -239,15 +239,18 @@ class SlowVAE:
             return self.module.alone(own).decode(z[None])[0].cpu().numpy().astype(float)
 
     def elbo(self, x0, x1, *, net: int | None = None, seed: int = 0) -> float:
-        """Exact bound on ln p(x0, x1), mean over pairs, nats; one draw of the latents a moment."""
+        """Bound on ln p(x0, x1), mean over pairs, nats; one draw of the latents a moment.
+
+        Exact, of the model that was trained: with ``gamma=0`` its two moments are independent.
+        """
         torch = learn.lazy_torch()
         from . import _slow_modules as parts
 
         own = self._net(net)
         with learn.one_thread(), torch.inference_mode():
             both = torch.stack([self._rows(x0), self._rows(x1)])[None]
-            bound = {"beta": 1.0, "gamma": 1.0, "rate": self.results.attrs["rate"]}
-            found = parts.losses(self.module.alone(own), both, seed, **bound, kind="elbo")
+            bound = _bound(self.results.attrs)
+            found = parts.losses(self.module.alone(own), both, seed, **bound)
         return -float(found[0])
 
     def _net(self, net):
@@ -321,10 +324,9 @@ def _judged(torch, module, values, weights, fit, n_restarts, about):
     rows = np.linspace(0, n_pairs - 1, min(n_pairs, PAIRS)).round().astype(int)
     pairs = values[:, :, torch.from_numpy(rows).to(values.device)]
     pairs = pairs.repeat_interleave(n_restarts, 0)
-    bound = {"beta": 1.0, "gamma": 1.0, "rate": weights["rate"], "kind": "elbo"}
     with learn.one_thread(), torch.inference_mode():
         loss = parts.losses(module, pairs, about["seed"], **weights)
-        elbo = -parts.losses(module, pairs, about["seed"], **bound)
+        elbo = -parts.losses(module, pairs, about["seed"], **_bound(weights))
         mean, log_variance = parts.encoded(module, pairs.flatten(1, 2))
     first, second = np.split(mean, 2, axis=1)
     moves, sd = second - first, np.exp(log_variance / 2)
@@ -362,6 +364,13 @@ def _judged(torch, module, values, weights, fit, n_restarts, about):
         },
     )
     return SlowVAE(module, turns, found)
+
+
+def _bound(weights):
+    """Weights of the loss that is the bound: both moments have the prior, where gamma is 0."""
+    if weights["gamma"] == 0:
+        return {"beta": 2.0, "gamma": 0.0, "rate": weights["rate"], "kind": "two_way"}
+    return {"beta": 1.0, "gamma": 1.0, "rate": weights["rate"], "kind": "elbo"}
 
 
 def _turn(moves, active, seed):

@@ -1,0 +1,228 @@
+"""Slow factors of recordings: which moments make a pair, what is held out, what is said."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+torch = pytest.importorskip("torch")
+
+import neurogeom as ng  # noqa: E402
+from neurogeom.features import slow_factors, slow_population  # noqa: E402
+from neurogeom.features._slow_series import factor_arrays, increments, series  # noqa: E402
+from neurogeom.features.slow import _mean_bound  # noqa: E402
+
+torch.set_num_threads(1)
+SMALL = {"n_latents": 3, "steps": 300, "n_restarts": 1, "layers": (24,), "lr": 5e-3, "batch": 64}
+
+
+def recorded(values, units="a.u.", width=0.1, **trial):
+    """An activity of (trial, time, neuron)."""
+    values = np.asarray(values, float).transpose(0, 2, 1)
+    time = np.arange(values.shape[2]) * width
+    return ng.from_arrays(values, trial=trial, time=time, units=units, session="s")
+
+
+def numbered(n_trials, n_bins):
+    """Each moment bears its trial and its bin."""
+    trial, time = np.indices((n_trials, n_bins))
+    return np.stack([trial, time], axis=-1)
+
+
+# --- pairs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lag", [1, 3])
+def test_pairs_are_a_lag_apart_and_never_of_two_trials_and_held_out_ones_of_other_trials(lag):
+    own = series(recorded(numbered(20, 8)), lag, 0)
+    train, test = (own.pairs(own.values, lag, held_out=held) for held in (False, True))
+    for first, second in (train, test):
+        np.testing.assert_array_equal(first[:, 0], second[:, 0])
+        assert set(second[:, 1] - first[:, 1]) == {lag}
+    assert not set(train[0][:, 0]) & set(test[0][:, 0])
+    assert len(train[0]) + len(test[0]) == 20 * (8 - lag)
+    assert len(set(test[0][:, 0])) == 4
+
+
+def test_blocks_are_held_out_whole():
+    block = np.repeat(np.arange(10), 3)
+    own = series(recorded(numbered(30, 5), block=block), 1, 0)
+    held = own.held_out[:, 0]
+    assert {b for b in block if held[block == b].all()} == set(block[held])
+    assert own.kept_apart == "blocks"
+
+
+def test_stretches_of_time_are_held_out_of_few_trials_and_no_pair_crosses_their_edge():
+    own = series(recorded(numbered(2, 400)), 2, 0)
+    first, second = (
+        np.concatenate(both)
+        for both in zip(*(own.pairs(own.values, 2, held_out=h) for h in (False, True)), strict=True)
+    )
+    np.testing.assert_array_equal(first[:, 1] // 40, second[:, 1] // 40)
+    assert own.held_out.sum() == 4 * 40
+    assert own.kept_apart == "stretches of time"
+
+
+def test_what_is_left_out_is_counted():
+    x = numbered(12, 6).astype(float)
+    x = np.concatenate([x, np.zeros((12, 6, 1)), x[..., :1]], axis=2)  # one silent, one more
+    x[3] = np.nan
+    x[5, 2, 3] = np.nan
+    own = series(recorded(x), 1, 0)
+    assert own.dropped == {"n_trials_dropped": 1, "n_neurons_dropped": 1, "n_neurons_constant": 1}
+    assert own.values.shape == (11, 6, 2)
+
+
+def test_rates_of_whole_counts_are_counts_and_others_are_not():
+    counts = np.random.default_rng(0).poisson(2.0, (12, 6, 3))
+    own = series(recorded(counts / 0.1, "spikes/s"), 1, 0)
+    assert own.counts
+    np.testing.assert_array_equal(own.values, counts)
+    assert not series(recorded(counts / 0.1 + 0.3, "spikes/s"), 1, 0).counts
+    assert not series(recorded(counts, "dF/F"), 1, 0).counts
+
+
+# --- how noisy moves are --------------------------------------------------------------------------
+
+
+def test_a_random_walk_in_noise_has_the_share_of_noise_that_it_was_given():
+    """Moves of variance q + 2 r, of which 2 r are noise."""
+    rng = np.random.default_rng(1)
+    walk = np.cumsum(rng.standard_normal((40, 300, 1)), axis=1)
+    x = walk + np.sqrt(0.5) * rng.standard_normal(walk.shape)
+    share = increments(series(recorded(x), 1, 0), 1, 1)[1]
+    draws = np.square(rng.standard_normal((200, 32 * 299))).mean(axis=1)  # of the two variances
+    assert share == pytest.approx(0.5, abs=4 * 3 * draws.std())
+    still = increments(series(recorded(walk), 1, 0), 1, 1)[1]
+    assert still < 12 * draws.std()
+
+
+def test_moves_of_poisson_counts_without_change_are_all_noise():
+    x = np.random.default_rng(2).poisson(3.0, (100, 60, 5))
+    own = series(recorded(x, "spikes"), 1, 0)
+    moves, share = increments(own, 5, 1)
+    assert moves.shape == (80 * 59, 5)
+    assert share > 1 - 4 * np.sqrt(3 / len(moves))  # relative error of a variance of moves
+
+
+# --- what is found --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Two latents that jump, and a trial column that they do not know."""
+    own = slow_population(2, 30, n_trials=40, n_bins=30, gain=1.0, seed=4)
+    side = np.random.default_rng(0).integers(0, 2, 40).astype(str)
+    x = own.activity.assign_coords(side=("trial", side))
+    truth = {"first": own.latents[..., 0], "second": own.latents[..., 1]}
+    return x, own.latents, slow_factors(x, truth, lag=2, **SMALL)
+
+
+def test_latents_that_jump_are_found_in_held_out_trials(found):
+    _, latents, own = found
+    assert own.mcc.sel(model="slow", form="aligned") > 0.85
+    assert own.mcc_p_value.sel(model="slow", form="aligned") == 0.01
+    assert own.estimate.sel(model="slow") > 5
+    held = own.held_out.values
+    score = ng.features.disentanglement(
+        own.latents.values[:, held].T, {"a": latents[held][:, 0], "b": latents[held][:, 1]},
+        scores=("mcc",), n_null=0, n_rotations=0,
+    )  # fmt: skip
+    assert float(own.mcc.sel(model="slow", form="raw")) == pytest.approx(float(score.estimate[0]))
+
+
+def test_a_column_of_trials_that_latents_do_not_know_is_not_said_to_be_known(found):
+    x, _, _ = found
+    own = slow_factors(x, ["side"], lag=2, **SMALL | {"steps": 100})
+    assert (own.mcc_p_value > 0.05).all()
+    assert own.factor.values.tolist() == ["side"]
+
+
+def test_every_moment_has_latents_and_aligned_ones_move_by_variance_one(found):
+    _, _, own = found
+    assert own.latents.shape == (3, 40, 30)
+    used = np.isfinite(own.aligned).all(("trial", "time"))
+    moves = own.aligned[used].diff("time", 1).values
+    assert int(used.sum()) == int(own.active.sum())
+    assert moves.var() < 1  # of one bin; of the two of a pair it is 1 in what was learnt from
+    two = own.aligned.values[used][:, ~own.held_out.values[:, 0]]
+    np.testing.assert_allclose((two[..., 2:] - two[..., :-2]).std(axis=(1, 2)), 1, rtol=0.02)
+
+
+def test_gaussian_moves_are_said_to_have_no_axes():
+    own = slow_population(2, 30, transition="gaussian", n_trials=40, n_bins=30, gain=1.0)
+    notes = slow_factors(own.activity, lag=2, **SMALL).attrs["notes"]
+    assert any("do not expect axes" in note or "cannot be told" in note for note in notes)
+
+
+def test_noise_alone_predicts_nothing_and_the_result_says_so():
+    x = np.random.default_rng(3).poisson(1.0, (30, 20, 12))
+    found = slow_factors(recorded(x, "spikes"), **SMALL)
+    assert (found.estimate < 1).all()
+    notes = " ".join(found.attrs["notes"])
+    assert "no better than the means" in notes
+    assert "is noise of single bins" in notes
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "gaussian"])
+def test_what_latents_are_held_against_is_the_likelihood_of_the_means(likelihood):
+    rng = np.random.default_rng(5)
+    train, test = rng.poisson(2.0, (200, 3)), rng.poisson(2.0, (2, 50, 3))
+    value = _mean_bound(train, test, likelihood)
+    if likelihood == "poisson":
+        each = stats.poisson(train.mean(axis=0)).logpmf(test)
+    else:
+        each = stats.norm().logpdf((test - train.mean(axis=0)) / train.std(axis=0))
+    assert value == pytest.approx(each.sum(axis=(0, 2)).mean())
+
+
+def test_a_seed_repeats_its_bits():
+    x = slow_population(2, 10, n_trials=20, n_bins=20).activity
+    options = SMALL | {"steps": 20}
+    first, again, other = (slow_factors(x, seed=seed, **options) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.latents, again.latents)
+    assert not np.array_equal(first.held_out, other.held_out)
+
+
+def test_the_simulated_latents_have_the_autocorrelation_that_was_asked_for():
+    for law in ("jumps", "gaussian"):
+        z = slow_population(2, 4, transition=law, n_trials=300, n_bins=20, rest=0.8).latents
+        rows = (z[:, 1:] * z[:, :-1]).mean(axis=(1, 2))
+        assert rows.mean() == pytest.approx(0.8, abs=4 * rows.std() / np.sqrt(300))
+        rests = (z[:, 1:] == z[:, :-1]).mean()
+        assert rests == (0 if law == "gaussian" else pytest.approx(0.8, abs=0.02))
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def test_factors_come_as_columns_as_time_and_as_arrays_of_trials_or_bins():
+    x = recorded(numbered(12, 6), side=["a", "b"] * 6)
+    own = series(x, 1, 0)
+    found = factor_arrays({"one": np.arange(12), "two": np.arange(6), "both": np.ones((12, 6))},
+                          own)  # fmt: skip
+    np.testing.assert_array_equal(found["one"], np.indices((12, 6))[0])
+    np.testing.assert_array_equal(found["two"], np.indices((12, 6))[1])
+    named = factor_arrays(["side", "time"], own)
+    assert named["side"][1].tolist() == ["b"] * 6
+    np.testing.assert_allclose(named["time"][5], np.arange(6) * 0.1)
+    with pytest.raises(ValueError, match="factor 'odd' has shape"):
+        factor_arrays({"odd": np.ones((6, 12))}, own)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: slow_factors(x.isel(time=0, drop=True)), "has 1 time bins"),
+        (lambda x: slow_factors([x, x]), "2 sessions share no moments"),
+        (lambda x: slow_factors(x.isel(trial=slice(3))), "leave none to hold out"),
+        (lambda x: slow_factors(x.isel(time=slice(3))), "held out are too few"),
+        (lambda x: slow_factors(x, likelihood="poisson"), "likelihood='poisson' takes counts"),
+        (lambda x: slow_factors(x, likelihood="bernoulli"), "likelihood='bernoulli'"),
+        (lambda x: slow_factors(x, lag=0), "lag=0"),
+        (lambda x: slow_factors(x * np.nan), "no neuron was observed"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(call, message):
+    x = recorded(np.random.default_rng(0).standard_normal((12, 30, 4)))
+    with pytest.raises(ValueError, match=message):
+        call(x)
