@@ -9,6 +9,7 @@ images, and the other kinds without a null.
 
 import argparse
 import time
+from itertools import product
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def main():
     x = ng.from_arrays(rng.standard_normal((options.stimuli, options.directions)))
     for kind in ("mei", "2afc", "ooo"):  # compiles
         interpretability(x.isel(neuron=slice(2)), e, kind=kind, n_null=1)
-    for kind, n_null in (("mei", 199), ("mei", 0), ("2afc", 0), ("ooo", 0)):
+    for kind, n_null in product(("mei", "2afc", "ooo"), (199, 0)):
         start, cpu = time.perf_counter(), time.process_time()
         interpretability(x, e, kind=kind, n_null=n_null)
         print(f"{kind}, {n_null} surrogates: {time.perf_counter() - start:.1f} s "
