@@ -32,8 +32,8 @@ def _counted(e, s, chosen):
     columns, square, scale, doubtful = _table(e, s)
     level = kernels.levels(e, s, chosen)
     height = (k * level + square[chosen].sum(axis=1)) / (2 * scale)
-    # entries of 1 at most: k of them and k - 1 sums are rounded, and both ends; twice what that is
-    slack = 2 * SINGLE * (k**2 + 1 + np.abs(height)) + k * (k + e.shape[1]) * doubtful
+    # entries of 1 at most: k of them, k - 1 sums of k at most and both ends are rounded once each
+    slack = 1.01 * SINGLE * (k**2 + 1 + np.abs(height)) + k * (k + e.shape[1]) * doubtful
     low, high = (height - slack).astype(np.float32), (height + slack).astype(np.float32)
     below, sets = np.zeros(len(chosen), np.int64), chosen.astype(np.int32)
     for start in range(0, n, WIDTH):

@@ -277,11 +277,15 @@ def count_below(block, start, e, s, chosen, level, low, high, below):
     total = np.empty(width, np.float32)
     for u in range(n_units):
         least, most = low[u], high[u]
-        row = np.uint32(chosen[u, 0])
+        row, other = np.uint32(chosen[u, 0]), np.uint32(chosen[u, 1])
         for j in range(width):
-            total[j] = block[row, j]
-        for a in range(1, k):
-            row = np.uint32(chosen[u, a])
+            total[j] = block[row, j] + block[other, j]
+        for a in range(2, k - 1, 2):
+            row, other = np.uint32(chosen[u, a]), np.uint32(chosen[u, a + 1])
+            for j in range(width):
+                total[j] += block[row, j] + block[other, j]
+        if k % 2:
+            row = np.uint32(chosen[u, k - 1])
             for j in range(width):
                 total[j] += block[row, j]
         for a in range(k):
