@@ -3,6 +3,7 @@
 Torch is imported at once: this file is loaded when a network is built.
 """
 
+import copy
 import math
 from itertools import pairwise
 
@@ -37,6 +38,16 @@ class Stacked(nn.Module):
         """Put back what `net_state` gave."""
         for name, value in self.state_dict().items():
             value[i].copy_(state[name])
+
+    def alone(self, i):
+        """Net i as a module of one net, copied."""
+        own = copy.deepcopy(self)
+        own.n_nets = 1
+        for part in own.modules():
+            for kind in (part._parameters, part._buffers):
+                for value in kind.values():
+                    value.data = value.data[i : i + 1].clone()
+        return own
 
     def clip_(self, norm):
         """Shorten the gradient of every net that is longer than `norm`."""

@@ -59,7 +59,7 @@ MODULES = {
     ("networks", "recurrent"),
     ("features", "_diet_modules"),
     ("features", "_identify_modules"),
-    ("features", "modules"),
+    ("features", "_slow_modules"),
     ("features", "_sparse_modules"),
 }
 
