@@ -7,7 +7,7 @@ under 60 seconds, with 199 surrogates of all directions. Printed beside it: each
 null, and the embedding of images.
 
 Seconds on one core of an EPYC whose cache others used, 199 surrogates and none: "mei" 9 and 3,
-"2afc" 57 (in another run 51) and 10, "ooo" 45 (52) and 6; 0.6 for the images. Set by set, as it was,
+"2afc" 57 (another run: 51) and 10, "ooo" 45 (52) and 6; 0.6 for the images. Set by set, as it was,
 "2afc" would have taken 270 and "ooo" an hour (0.27 and 3.8 ms a set).
 """
 
