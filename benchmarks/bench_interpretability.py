@@ -3,12 +3,17 @@
     python benchmarks/bench_interpretability.py [--directions 5000] [--stimuli 10000]
 
 The embedding (360 numbers a stimulus) is given, one thread, kernels compiled before. The claim:
-under 60 seconds, with 199 surrogates of all directions. Printed beside it: the embedding of the
-images, and the other kinds without a null.
+under 60 seconds, with 199 surrogates of all directions. Printed beside it: each kind without a
+null, and the embedding of images.
+
+Seconds on one core of an EPYC whose cache others used, 199 surrogates and none: "mei" 9 and 3,
+"2afc" 57 (another run: 51) and 10, "ooo" 45 (52) and 6; 0.6 for the images. Set by set, as it was,
+"2afc" would have taken 270 and "ooo" an hour (0.27 and 3.8 ms a set).
 """
 
 import argparse
 import time
+from itertools import product
 
 import numpy as np
 
@@ -29,7 +34,7 @@ def main():
     x = ng.from_arrays(rng.standard_normal((options.stimuli, options.directions)))
     for kind in ("mei", "2afc", "ooo"):  # compiles
         interpretability(x.isel(neuron=slice(2)), e, kind=kind, n_null=1)
-    for kind, n_null in (("mei", 199), ("mei", 0), ("2afc", 0), ("ooo", 0)):
+    for kind, n_null in product(("mei", "2afc", "ooo"), (199, 0)):
         start, cpu = time.perf_counter(), time.process_time()
         interpretability(x, e, kind=kind, n_null=n_null)
         print(f"{kind}, {n_null} surrogates: {time.perf_counter() - start:.1f} s "

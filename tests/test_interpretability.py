@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from made_textures import seen
 
 import neurogeom as ng
-from neurogeom.features import Similarity, cross_odd_one_out, curate, interpretability, textures
+from neurogeom.features import (
+    Similarity,
+    _index,
+    _odd_one_out,
+    cross_odd_one_out,
+    curate,
+    interpretability,
+    textures,
+)
 from neurogeom.kernels import interpretability as kernels
 
 KINDS = ("mei", "2afc", "ooo")
@@ -80,7 +88,7 @@ def test_kernels_are_the_loops_of_the_definition(seed, embedded):
     expected = [by_loops_mei(s, c) for c in chosen]
     np.testing.assert_allclose(kernels.mean_similarity(*given, chosen), expected)
     np.testing.assert_allclose(
-        kernels.odd_one_out(*given, chosen), [by_loops_ooo(s, c) for c in chosen]
+        kernels.odd_one_out(*given, chosen) / 35, [by_loops_ooo(s, c) for c in chosen]
     )
     cross = kernels.cross_odd_one_out(*given, chosen)
     for u, v in combinations(range(3), 2):
@@ -90,6 +98,45 @@ def test_kernels_are_the_loops_of_the_definition(seed, embedded):
     found = kernels.two_afc(*given, queries, references)
     each = [by_loops_two_afc(s, q, r) for q, r in zip(queries, references, strict=True)]
     np.testing.assert_allclose(np.transpose(found), each)
+
+
+WORLDS = {
+    "plain": lambda e: e,
+    "far from zero": lambda e: e + 1e6,
+    "tiny": lambda e: 1e-30 * e,
+    "clusters, so that all is tied": lambda e: np.round(e),
+    "one stimulus": lambda e: 0 * e,
+    "an outlier, so that single precision tells nothing": lambda e: np.vstack([1e5 * e[:1], e[1:]]),
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("embedded", [True, False])
+def test_sums_from_a_table_give_the_counts_of_the_kernel_to_the_last_one(world, embedded):
+    rng = np.random.default_rng(14)
+    e = WORLDS[world](rng.standard_normal((203, 4)))
+    given = (e, NO_S) if embedded else (NO_E, similarities(e))
+    chosen = np.array([rng.permutation(203)[:7] for _ in range(40)])
+    chosen[0] = np.argsort((e[:, 0] - e[0, 0]) ** 2)[:7]
+    expected = kernels.odd_one_out(*given, chosen)
+    assert (_odd_one_out._counted(*given, chosen) == expected).all()
+    assert (_odd_one_out.odd_one_out(*given, chosen) == expected / 196).all()
+    assert (_odd_one_out.odd_one_out(*given, chosen[:5]) == expected[:5] / 196).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_null_is_the_same_by_whatever_way_it_is_computed(kind, monkeypatch):
+    rng = np.random.default_rng(15)
+    unit, e = rng.standard_normal((70, 6)), np.round(rng.standard_normal((70, 3)))
+    at_once = scored(unit, e, kind, n_null=15).null.values
+    monkeypatch.setattr(_index, "SETS", 10)  # one surrogate at a time
+    monkeypatch.setattr(_index, "TABLE", 0)
+    np.testing.assert_allclose(scored(unit, e, kind, n_null=15).null.values, at_once, rtol=1e-13)
+
+
+def test_all_similarities_are_those_of_pairs():
+    e = np.random.default_rng(16).standard_normal((70, 3))  # more than two tiles
+    np.testing.assert_allclose(kernels.similarities(e), similarities(e), atol=1e-12)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12))

@@ -125,6 +125,40 @@ def test_any_function_of_images_is_a_metric_and_labels_may_stand_for_images():
         assert found.estimate.values[unit] == pytest.approx(-np.mean(pairs))
 
 
+def test_a_module_with_the_face_of_lpips_is_plugged_in_as_the_docstring_says():
+    torch = pytest.importorskip("torch")
+
+    class FaceOfLPIPS(torch.nn.Module):
+        """Weighted squared differences of channels: (n, 3, h, w) twice to (n, 1, 1, 1)."""
+
+        def __init__(self):
+            super().__init__()
+            self.weights = torch.nn.Parameter(torch.tensor([1.0, 2.0, 4.0]))
+
+        def forward(self, first, second):
+            for images in (first, second):
+                assert images.dtype == torch.float32
+                assert images.shape[1:] == (3, 5, 6)
+                assert -1 <= images.min() < -0.9 < 0.9 < images.max() <= 1
+            away = ((first - second) ** 2).mean(dim=(2, 3), keepdim=True)
+            return (away * self.weights[:, None, None]).sum(dim=1, keepdim=True)
+
+    text = Pairwise.__doc__
+    lines = [own.strip() for own in text[text.index("as_tensor =") :].splitlines()[:2]]
+    scope = {"net": FaceOfLPIPS(), "torch": torch, "Pairwise": Pairwise}
+    exec(lines[0], scope)
+    metric = eval(lines[1], scope)
+    rng = np.random.default_rng(4)
+    images, responses = rng.random((30, 5, 6, 3)), rng.random((30, 2))
+    x = ng.from_arrays(responses)
+    found = ng.features.interpretability(x, images, metric=metric, n_exciting=4, n_null=3)
+    scaled = 2 * images - 1
+    away = ((scaled[:, None] - scaled[None]) ** 2).mean(axis=(2, 3)) @ [1.0, 2.0, 4.0]
+    given = ng.features.interpretability(x, Similarity(-away), n_exciting=4, n_null=3)
+    np.testing.assert_allclose(found.estimate, given.estimate, rtol=1e-5)
+    np.testing.assert_allclose(found.null, given.null, rtol=1e-5)
+
+
 def test_similarities_lose_their_diagonal_and_keep_the_rest():
     s = np.random.default_rng(4).random((5, 5))
     s = s + s.T

@@ -16,6 +16,10 @@ texture each. Its assumption, few features at a time, fails where 8 textures are
 Written before the first full run, after a pilot on seeds 1000 and 1001: gains over neurons were
 0.49 and 0.55, over independent components 0.23 and 0.18, over sparse atoms 0.02 and 0.02 (in noise
 of 0.6: 0.11 and 0.15); noise of 1 left -0.08 and 0.04 of the gain over neurons.
+
+Changed after the first full run, for `unique` alone: it asked for twice as many different features
+as among neurons, which two against one are, as 2 of 8 populations of copies had. It asks for 6
+more, half as many as there are neurons, and is judged on seeds that nobody had seen ("new").
 """
 
 import sys
@@ -36,7 +40,7 @@ from neurogeom.features import (
 from neurogeom.formulas.match import cosine
 
 PAPER, OURS = "Klindt et al. 2023", "this package"
-FIRST = 3000  # seed 0 of the file
+FIRST, NEW = 3000, 4000  # seed 0 of the file, and of its conditions that end in ", new"
 SEEDS = 8
 N_NEURONS, N_TEXTURES, NOISE, N_IMAGES = 12, 24, 0.05, 2400
 METHODS = ("kmeans", "pca", "ica", "sparse", "random")
@@ -55,6 +59,7 @@ CONDITIONS = [
     DENSE,
     "one texture each, noise 2",
     "one texture each, noise 2, mean of 16",
+    *(f"{c}, new" for c in (BASE, COPIES, SHUFFLED, PURE)),
 ]
 
 
@@ -67,8 +72,8 @@ def gain(t, over, conditions=(BASE,)):
 
 
 def more(t, condition):
-    """How many times as many different features, neurons that have none counted as one."""
-    return t[condition, "unique kmeans"] / np.maximum(t[condition, "unique neurons"], 1)
+    """How many more different features there are among directions than among neurons."""
+    return t[f"{condition}, new", "unique kmeans"] - t[f"{condition}, new", "unique neurons"]
 
 
 def lost(t, condition):
@@ -102,7 +107,7 @@ FINDINGS = [
     _gain("few", "than neurons with few images and with many", "neurons", 0.25,
           OURS, [f"{n} images" for n in COUNTS], ", smallest of 400, 1000, 4800 images"),
     Finding("unique", "there are more different features among them than among neurons", PAPER,
-            Rule("number of different features, k-means over neurons", 2.0, SEEDS),
+            Rule("number of different features, k-means less neurons", 6.0, SEEDS),
             partial(more, condition=BASE),
             {c: partial(more, condition=c) for c in (COPIES, SHUFFLED, PURE)}),
     Finding("truth", "they are the true features", OURS,
@@ -150,20 +155,33 @@ def population(condition, seed):
 
 def measure(condition, seeds, quick):
     """Rows of one condition."""
-    return [Row(s, *row) for s in seeds for row in _numbers(condition, s + FIRST, quick)]
+    own = condition.removesuffix(", new")
+    numbers, first = (_numbers, FIRST) if own == condition else (_different, NEW)
+    return [Row(s, *row) for s in seeds for row in numbers(own, s + first, quick)]
+
+
+def shown(condition, seed, quick):
+    """A population as recorded (fewer images if quick), the embedding of its images, weights."""
+    h, e, weights = population(condition, seed)
+    n = min(len(h), 800) if quick else len(h)
+    return ng.from_arrays(h[:n]), e[:n], weights
 
 
 def _numbers(condition, seed, quick):
-    h, e, weights = population(condition, seed)
-    if quick:
-        h, e = h[:800], e[:800]
-    x = ng.from_arrays(h)
+    x, e, _ = shown(condition, seed, quick)
     if condition.startswith(PURE + ","):
-        found = interpretability(x.isel(trial=slice(len(h) // 2)), e[: len(h) // 2], n_null=0)
+        half = len(e) // 2
+        found = interpretability(x.isel(trial=slice(half)), e[:half], n_null=0)
         return [("neurons", float(found.estimate.mean()))]
     found = compare_bases(x, e, methods=METHODS, n=N_TEXTURES, n_null=0, seed=seed)
     rows = [(str(b), float(found.estimate.sel(basis=b))) for b in found.basis.values]
-    half = len(h) // 2
+    return rows + _different(condition, seed, quick)
+
+
+def _different(condition, seed, quick):
+    """How many different features are in neurons and in k-means directions, and how true these."""
+    x, e, weights = shown(condition, seed, quick)
+    half, rows = len(e) // 2, []
     train, test = x.isel(trial=slice(half)), x.isel(trial=slice(half, None))
     for method in ("neurons", "kmeans"):
         own = find_directions(train, method=method, n=N_TEXTURES, seed=seed)

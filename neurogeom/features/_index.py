@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import options
 from ..kernels import interpretability as kernels
+from ._odd_one_out import odd_one_out
 from ._responses import responses
 from .similarity_metrics import Percept, in_order, percept
 
@@ -21,6 +22,8 @@ SIGNS = {
 RANGES = {"mei": [-np.inf, 0.0], "2afc": [0.0, 1.0], "ooo": [0.0, 1.0]}
 KEY = 73  # of random streams
 TIES, SUBSET, QUERIES, NULL = range(4)
+SETS = 2**20  # sets of stimuli that are held at a time
+TABLE = 2**30  # bytes: 11,585 stimuli
 
 
 class Task(NamedTuple):
@@ -105,7 +108,7 @@ class Index:
         self.chosen = self._choose(self.order)
         self.enough &= (self.chosen >= 0).all(axis=1)
         if task.kind == "2afc":
-            self.trials = self._trials(n)
+            self.queries, self.references = (self.order[:, ranks] for ranks in self._trials(n))
 
     def _rng(self, *key):
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(KEY, *key)))
@@ -127,28 +130,49 @@ class Index:
 
     def scored(self):
         """Index and accuracy of every unit, (unit,), the latter of "2afc" alone."""
-        return self._scored(self.order, self.chosen)
+        ((value, accuracy, _),) = self._scored([np.arange(self.seen.n_stimuli)], self.seen)
+        return value, accuracy
 
     def dealt(self, n_null):
         """Index (unit,) and chosen stimuli of each surrogate: stimuli in one another's place."""
-        for i in range(n_null):
-            order = self._rng(NULL, i).permutation(self.seen.n_stimuli)[self.order]
-            chosen = self._choose(order)
-            yield self._scored(order, chosen)[0], chosen
+        seen, step = self._quick(n_null), max(1, SETS // max(1, len(self.order)))
+        for i in range(0, n_null, step):
+            deals = [
+                self._rng(NULL, j).permutation(self.seen.n_stimuli)
+                for j in range(i, min(i + step, n_null))
+            ]
+            for value, _, chosen in self._scored(deals, seen):
+                yield value, chosen
 
     def null(self, n_null):
         """Index of surrogates (surrogate, unit)."""
         return np.array([own for own, _ in self.dealt(n_null)]).reshape(n_null, len(self.order))
 
-    def _scored(self, order, chosen):
-        e, s = self.seen
+    def _quick(self, n_null):
+        """All similarities, where "2afc" asks for each more than once and they are no burden."""
+        e = self.seen.embedding
+        if self.task.kind != "2afc" or not 0 < 8 * len(e) ** 2 <= TABLE:
+            return self.seen
+        asked = n_null * 2 * self.references.size
+        return Percept(e, kernels.similarities(e)) if asked > len(e) ** 2 else self.seen
+
+    def _scored(self, deals, seen):
+        """Index, accuracy and chosen stimuli of every unit, for each deal (stimulus,)."""
+        e, s = seen
         if self.task.kind == "2afc":
-            queries, references = (np.ascontiguousarray(order[:, ranks]) for ranks in self.trials)
-            return kernels.two_afc(e, s, queries, references)
+            for deal in deals:
+                found = kernels.two_afc(e, s, deal[self.queries], deal[self.references])
+                yield *found, deal[self.chosen]
+            return
+        each = [self._choose(deal[self.order]) for deal in deals]
+        chosen = np.concatenate(each)
         full = (chosen >= 0).all(axis=1)
         chosen = np.ascontiguousarray(np.where(full[:, None], chosen, np.arange(self.task.k)))
-        kernel = kernels.mean_similarity if self.task.kind == "mei" else kernels.odd_one_out
-        return np.where(full, kernel(e, s, chosen), np.nan), np.full(len(chosen), np.nan)
+        kernel = kernels.mean_similarity if self.task.kind == "mei" else odd_one_out
+        value = np.where(full, kernel(e, s, chosen), np.nan)
+        nothing = np.full(len(self.order), np.nan)
+        for own, which in zip(value.reshape(len(deals), -1), each, strict=True):
+            yield own, nothing, which
 
 
 def _constrained(task, groups, min_gap, labels):

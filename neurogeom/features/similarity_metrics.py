@@ -160,8 +160,12 @@ class Pairwise:
     Parameters
     ----------
     distance : callable
-        Two stacks (pair, height, width[, channel]) to distances (pair,). It does the scaling that
-        its network wants: LPIPS takes channels first, from -1 to 1.
+        Two stacks (pair, height, width[, channel]) to distances (pair,), or as many in any shape.
+        It does the scaling that its network wants. With ``net = lpips.LPIPS(net="alex")``, which
+        takes tensors (pair, 3, height, width) from -1 to 1, and colours from 0 to 1::
+
+            as_tensor = lambda a: torch.tensor(2 * a - 1).permute(0, 3, 1, 2).float()
+            Pairwise(lambda a, b: net(as_tensor(a), as_tensor(b)).detach())
     batch : int
         Pairs at a time. There are n (n - 1) / 2: of 1,000 images 499,500.
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from .jit import inner, njit
 
+TILE = 32  # stimuli whose embeddings are near at hand together
+UNITS = 4096  # whose similarities are held at a time
 MARGIN = 1e-9  # equal similarities that were summed in another order differ in the last bits
 
 
@@ -88,6 +90,39 @@ def mean_similarity(e, s, chosen):
     return found
 
 
+@inner
+def _look(e, s, queries, references, like):
+    """Similarity of every reference to the queries of its trial, one query stimulus after another.
+
+    In the order of units each would be fetched from far away; like : (unit, trial, end of the
+    references, end of the query, reference)
+    """
+    n_units, _, n_trials = queries.shape
+    r = references.shape[3]
+    first = np.zeros(max(len(e), len(s)) + 1, np.int64)
+    for x in queries.flat:
+        first[x + 1] += 1
+    first = np.cumsum(first)
+    order = np.empty(queries.size, np.int64)
+    for u in range(n_units):
+        for q in range(2):
+            for t in range(n_trials):
+                x = queries[u, q, t]
+                order[first[x]] = (u * 2 + q) * n_trials + t
+                first[x] += 1
+    for place in order:
+        u, q, t = place // (2 * n_trials), place // n_trials % 2, place % n_trials
+        x = queries[u, q, t]
+        if s.size:
+            for end in range(2):
+                for i in range(r):
+                    like[u, t, end, q, i] = s[x, references[u, end, t, i]]
+        else:
+            for end in range(2):
+                for i in range(r):
+                    like[u, t, end, q, i] = _similarity(e, s, x, references[u, end, t, i])
+
+
 @njit
 def two_afc(e, s, queries, references):
     """Which of two queries is like the references of an end? Mean over trials and over the ends.
@@ -98,39 +133,46 @@ def two_afc(e, s, queries, references):
     n_units, _, n_trials = queries.shape
     r = references.shape[3]
     probability, right = np.empty(n_units), np.empty(n_units)
-    like = np.empty((2, 2, r))  # (end of the references, end of the query, reference)
-    for u in range(n_units):
-        p, hits = 0.0, 0.0
-        for t in range(n_trials):
-            total, largest = 0.0, 0.0
-            for end in range(2):
-                for q in range(2):
-                    for i in range(r):
-                        value = _similarity(e, s, references[u, end, t, i], queries[u, q, t])
-                        like[end, q, i] = value
-                        total += value
-                        largest = max(largest, abs(value))
-            mean, spread = total / (4 * r), 0.0
-            for end in range(2):
-                for q in range(2):
-                    for i in range(r):
-                        spread += (like[end, q, i] - mean) ** 2
-            spread = np.sqrt(spread / (4 * r))
-            if spread <= MARGIN * largest:  # all alike: no evidence
-                p += 0.5
-                hits += 0.5
-                continue
-            lead = 0.0
-            for i in range(r):
-                lead += like[0, 0, i] + like[1, 1, i] - like[0, 1, i] - like[1, 0, i]
-            lead /= r * spread
-            p += 1.0 / (1.0 + np.exp(-lead))
-            if abs(lead) <= MARGIN:
-                hits += 0.5
-            elif lead > 0.0:
-                hits += 1.0
-        probability[u], right[u] = p / n_trials, hits / n_trials
+    looked = np.empty((min(UNITS, n_units), n_trials, 2, 2, r))
+    for start in range(0, n_units, UNITS):
+        stop = min(start + UNITS, n_units)
+        _look(e, s, queries[start:stop], references[start:stop], looked)
+        for u in range(start, stop):
+            p, hits = 0.0, 0.0
+            for t in range(n_trials):
+                chance, own = _choice(looked[u - start, t])
+                p += chance
+                hits += own
+            probability[u], right[u] = p / n_trials, hits / n_trials
     return probability, right
+
+
+@inner
+def _choice(like):
+    """Probability that the right query is chosen, and whether it is: 1, 0, or 0.5 at a tie."""
+    r = like.shape[2]
+    total, largest = 0.0, 0.0
+    for end in range(2):
+        for q in range(2):
+            for i in range(r):
+                total += like[end, q, i]
+                largest = max(largest, abs(like[end, q, i]))
+    mean, spread = total / (4 * r), 0.0
+    for end in range(2):
+        for q in range(2):
+            for i in range(r):
+                spread += (like[end, q, i] - mean) ** 2
+    spread = np.sqrt(spread / (4 * r))
+    if spread <= MARGIN * largest:  # all alike: no evidence
+        return 0.5, 0.5
+    lead = 0.0
+    for i in range(r):
+        lead += like[0, 0, i] + like[1, 1, i] - like[0, 1, i] - like[1, 0, i]
+    lead /= r * spread
+    probability = 1.0 / (1.0 + np.exp(-lead))
+    if abs(lead) <= MARGIN:
+        return probability, 0.5
+    return probability, 1.0 if lead > 0.0 else 0.0
 
 
 @inner
@@ -141,17 +183,19 @@ def _centres(e, chosen):
     """
     n_units, k = chosen.shape
     p = e.shape[1]
-    centre, spread = np.empty((n_units, p)), np.zeros(n_units)
+    centre, spread = np.zeros((n_units, p)), np.empty(n_units)
     for u in range(n_units):
         first = chosen[u, 0]
+        for a in range(1, k):
+            for i in range(p):
+                centre[u, i] += e[chosen[u, a], i] - e[first, i]
         for i in range(p):
-            shift = 0.0
-            for a in range(1, k):
-                shift += e[chosen[u, a], i] - e[first, i]
-            centre[u, i] = e[first, i] + shift / k
+            centre[u, i] = e[first, i] + centre[u, i] / k
+        total = 0.0
         for a in range(k):
             for i in range(p):
-                spread[u] += (e[chosen[u, a], i] - centre[u, i]) ** 2 / k
+                total += (e[chosen[u, a], i] - centre[u, i]) ** 2
+        spread[u] = total / k
     return centre, spread
 
 
@@ -173,29 +217,107 @@ def _summed(e, s, centre, spread, chosen, u, x):
     return total, n
 
 
-@njit
-def odd_one_out(e, s, chosen):
-    """Share of all other stimuli that are less like the chosen ones than these are like each other.
+@inner
+def _mean_to_chosen(e, s, centre, spread, chosen, u, x):
+    return _summed(e, s, centre, spread, chosen, u, x)[0] / chosen.shape[1]
 
-    chosen : int64 (unit, k), k >= 2; returns float64 (unit,)
+
+@njit
+def levels(e, s, chosen):
+    """Mean similarity of all pairs of the chosen stimuli, less a margin for equal ones, (unit,).
+
+    chosen : int (unit, k), k >= 2
     """
     n_units, k = chosen.shape
-    n = max(len(e), len(s))
-    centre, spread = _centres(e, chosen)
-    found = np.empty(n_units)
+    level = np.empty(n_units)
     for u in range(n_units):
-        level = 0.0
-        for a in range(k):
-            level += _summed(e, s, centre, spread, chosen, u, chosen[u, a])[0]
-        level /= k * (k - 1)
-        level -= MARGIN * abs(level)
-        below, own = 0, np.zeros(n, np.bool_)
-        own[chosen[u]] = True
+        own = chosen[u : u + 1]
+        if s.size:
+            mean = mean_similarity(e, s, own)[0]
+        else:  # the mean distance of pairs is twice the variance
+            mean = -2 * k / (k - 1) * _centres(e, own)[1][0]
+        level[u] = mean - MARGIN * abs(mean)
+    return level
+
+
+@njit
+def odd_one_out(e, s, chosen):
+    """How many other stimuli are less like the chosen ones than these are like each other.
+
+    chosen : int64 (unit, k), k >= 2; returns int64 (unit,)
+    """
+    n_units = len(chosen)
+    n = max(len(e), len(s))
+    level = levels(e, s, chosen)
+    found = np.zeros(n_units, np.int64)
+    for u in range(n_units):
+        own = chosen[u : u + 1]
+        centre, spread = _centres(e, own)
+        among = np.zeros(n, np.bool_)
+        among[own[0]] = True
         for x in range(n):
-            if not own[x] and _summed(e, s, centre, spread, chosen, u, x)[0] / k < level:
-                below += 1
-        found[u] = below / (n - k)
+            if not among[x] and _mean_to_chosen(e, s, centre, spread, own, 0, x) < level[u]:
+                found[u] += 1
     return found
+
+
+@njit
+def count_below(block, start, e, s, chosen, level, low, high, below):
+    """Stimuli of a block that are less like a unit's chosen ones than its level, added to below.
+
+    block : float32 (stimulus, width), numbers whose sum over the chosen ones tells their similarity
+    to stimulus start, start + 1, ... up to rounding
+    chosen : int32 (unit, k); level : float64 (unit,), of :func:`levels`
+    low, high : float32 (unit,): a sum less than low is below the level and one from high on is not;
+    between them the similarity is computed as in :func:`odd_one_out`
+    below : int64 (unit,)
+    """
+    n_units, k = chosen.shape
+    width = block.shape[1]  # known here only, which is what lets the loops use SIMD
+    total = np.empty(width, np.float32)
+    for u in range(n_units):
+        least, most = low[u], high[u]
+        row, other = np.uint32(chosen[u, 0]), np.uint32(chosen[u, 1])
+        for j in range(width):
+            total[j] = block[row, j] + block[other, j]
+        for a in range(2, k - 1, 2):
+            row, other = np.uint32(chosen[u, a]), np.uint32(chosen[u, a + 1])
+            for j in range(width):
+                total[j] += block[row, j] + block[other, j]
+        if k % 2:
+            row = np.uint32(chosen[u, k - 1])
+            for j in range(width):
+                total[j] += block[row, j]
+        for a in range(k):
+            place = chosen[u, a] - start
+            if 0 <= place < width:
+                total[place] = np.inf
+        certain, possible = np.int32(0), np.int32(0)
+        for j in range(width):
+            certain += np.int32(total[j] < least)
+            possible += np.int32(total[j] < most)
+        below[u] += certain
+        if possible > certain:
+            own = chosen[u : u + 1]
+            centre, spread = _centres(e, own)
+            for j in range(width):
+                if least <= total[j] < most:
+                    value = _mean_to_chosen(e, s, centre, spread, own, 0, start + j)
+                    below[u] += value < level[u]
+
+
+@njit
+def similarities(e):
+    """Similarity of all pairs, float64 (stimulus, stimulus)."""
+    n = len(e)
+    s = np.zeros((n, n))
+    none = np.empty((0, 0))
+    for i in range(0, n, TILE):
+        for j in range(0, i + 1, TILE):
+            for a in range(i, min(i + TILE, n)):
+                for b in range(j, min(j + TILE, a)):
+                    s[a, b] = s[b, a] = _similarity(e, none, a, b)
+    return s
 
 
 @njit
