@@ -122,6 +122,8 @@ def test_latents_that_jump_are_found_in_held_out_trials(found):
     assert own.mcc.sel(model="slow", form="aligned") > 0.85
     assert own.mcc_p_value.sel(model="slow", form="aligned") == 0.01
     assert own.estimate.sel(model="slow") > 5
+    assert own.attrs["held_out"] == "8 of 40 trials"
+    assert (own.attrs["n_pairs"], own.attrs["n_pairs_held_out"]) == (32 * 28, 8 * 28)
     held = own.held_out.values
     score = ng.features.disentanglement(
         own.latents.values[:, held].T, {"a": latents[held][:, 0], "b": latents[held][:, 1]},
