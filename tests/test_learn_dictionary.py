@@ -151,11 +151,23 @@ def test_sources_in_superposition_are_recovered_without_knowing_the_dictionary()
 
 
 @pytest.mark.slow
-def test_learning_with_the_small_penalty_of_the_paper_fails():
-    """Section 1.5: 0.0025 is right for inference and too small for learning."""
-    atoms, latents = np.median([_learnt(seed, 0.0025, n_restarts=3) for seed in range(3)], axis=0)
-    assert 0.75 < atoms < 0.95
-    assert latents < 0.9
+def test_with_the_small_penalty_of_the_paper_restarts_end_above_a_minimum_that_is_near_the_truth():
+    """Section 1.5 blames 0.0025 itself; what fails is the descent. More starts often mend it.
+
+    A mean objective is above the least one of its dictionary by the mean gap at most.
+    """
+    solver = FISTA(0.0025, 20_000, 1e-6)
+    for seed in range(3):
+        world = superposition(2048, seed=seed)
+        x, true = world.x[:1024], world.dictionary
+        found = learn_dictionary(x, 16, penalty=0.0025, n_restarts=3)
+        stuck = [solver.solve(x, d) for d in found.dictionaries]
+        of_truth = solver.solve(x, true).objective.mean()
+        assert min(s.objective.mean() - s.gap.mean() for s in stuck) > of_truth
+        assert true.match(found.dictionary, signed=True).value < 0.95
+        begun = learn_dictionary(x, 16, penalty=0.0025, start=true)
+        assert begun.objective[0] <= of_truth
+        assert true.match(begun.dictionary, signed=True).value > 0.999
 
 
 @pytest.mark.slow

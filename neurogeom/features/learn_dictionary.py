@@ -63,7 +63,7 @@ def learn_dictionary(
     n_atoms : int
     penalty : float
         Learning wants a larger one than inference: in the noise-free world of
-        :func:`superposition` 0.02 finds the sources, 0.0025 does not.
+        :func:`superposition` 0.02 finds the sources, at 0.0025 most restarts end in worse optima.
     centre : (neuron,), optional
         Subtracted from samples, kept in the dictionary; nothing by default.
     nonneg : bool
