@@ -294,3 +294,14 @@ def test_the_table_of_known_dictionaries_holds_over_worlds():
     np.testing.assert_allclose(penalties, [0.993, 0.988, 0.942], atol=0.02)
     assert found(NNLS()) == pytest.approx(0.954, abs=0.03)
     assert found(OMP(3)) == pytest.approx(0.864, abs=0.04)
+
+
+def test_a_working_set_ends_where_an_atom_outside_is_driven_hardly_less_than_the_penalty():
+    """Such an atom bounds the gap and joins no set: work on the set used to start again forever."""
+    rng = np.random.default_rng(19)
+    true = Dictionary(rng.standard_normal((16, 8)))
+    x = (np.abs(rng.standard_normal((300, 16))) * (rng.random((300, 16)) < 0.15)) @ true.atoms
+    near = Dictionary(true.atoms + 0.2 * rng.standard_normal((16, 8)))
+    start = FISTA(0.02, 20, 1e-4, working_set=True).encode(x, true)
+    found = FISTA(0.02, 5000, 1e-6, working_set=True).solve(x, near, start=start)
+    assert (found.gap <= 1e-6 * found.objective).all()

@@ -13,6 +13,7 @@ ROUNDING = 1e-13  # of the power of a sample: a rise of its objective below this
 FEWEST_NEW = 16  # atoms that join a working set at once, or as many as it holds
 CLOSER = 0.1  # of the gap over all atoms: where the work on one set ends
 SLACK = 0.3  # of the tolerance, at which it ends at the latest
+NO_CLOSER = 1e-12  # share of that below which rounding is all that is left
 
 
 @inner
@@ -134,7 +135,7 @@ def working_sets(
     member, s, pull = np.empty(n_atoms, np.int64), np.empty(n_atoms), np.empty(n_atoms)
     left, excess = np.empty(n_atoms), np.empty(n_atoms)
     for i in range(n_samples):
-        size = 0
+        size, idle, closer = 0, False, 1.0
         for j in range(n_atoms):
             if code[i, j] != 0.0:
                 member[size], s[size] = j, code[i, j]
@@ -155,6 +156,12 @@ def working_sets(
             size = _joined(member, s, size, left, penalty, signed, excess[:n_out])
             if size > most_atoms:
                 break
+            # An atom outside that is driven just less than the penalty joins no set, yet may bound
+            # the gap: where no step was taken, the set is solved more closely.
+            if idle:
+                closer *= CLOSER
+            if closer < NO_CLOSER:
+                break
             block = np.empty((size, size))
             widest = 0.0
             for a in range(size):
@@ -164,7 +171,7 @@ def working_sets(
                     total += abs(block[a, c])
                 widest = max(widest, total)
                 pull[a] = drive[i, member[a]]
-            steps[i] += _on_set(
+            taken = _on_set(
                 block,
                 pull[:size],
                 power[i],
@@ -172,9 +179,11 @@ def working_sets(
                 penalty,
                 signed,
                 s[:size],
-                max(SLACK * enough, CLOSER * gap[i]),
+                closer * max(SLACK * enough, CLOSER * gap[i]),
                 n_steps - steps[i],
             )
+            idle = taken == 0
+            steps[i] += taken
         code[i] = 0.0
         for a in range(size):
             code[i, member[a]] = s[a]
