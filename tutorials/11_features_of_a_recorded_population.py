@@ -239,9 +239,9 @@ for score in shown:
 #     neurogeom features session.nwb --method disentanglement --align cue_time --window 0.2:0.4 \
 #         --variables rule,cue_shape
 #
-# The first prints the five quantities with their chance levels and the table of what was tried; what
-# each atom tells of each variable is in the file of `--out`, with the seed and the command, or in
-# that of `--csv`, a row a number.
+# The first prints the five quantities with their chance levels and the table of what was tried.
+# What each atom tells of each variable is in the file of `--out`, with the seed and the command, or
+# in that of `--csv`, a row a number.
 #
 # ## What may be concluded
 #
