@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import neurogeom as ng
 from neurogeom.features import Dictionary, sparse, superposition
@@ -65,6 +66,33 @@ def test_independent_neurons_hold_nothing_that_is_stable_or_predicts():
     assert result.p_value.sel(quantity="stability_halves") > 0.05
     assert result.estimate.sel(quantity="predicted_variance") < 0.05
     assert float(result.alignment_p_corrected.min()) > 0.05
+
+
+def without_meaning(kind, seed):
+    """Trials whose labels say nothing: neurons apart, with shared Gaussian signals, or drifting."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(range(4), [10, 40, 12, 25] if kind == "unequal" else [20] * 4)
+    x = rng.standard_normal((len(labels), 20))
+    if kind in ("shared", "unequal"):
+        x = 0.7 * x + rng.standard_normal((len(labels), 3)) @ rng.standard_normal((3, 20))
+    if kind == "drift":
+        x += 1.5 * np.outer(rng.permutation(np.linspace(-1, 1, len(x))), rng.standard_normal(20))
+    return ng.from_arrays(x, trial={"a": labels % 2, "b": labels // 2}, session="s")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["independent", "shared", "unequal", "drift"])
+def test_labels_without_meaning_are_told_by_no_atom_in_19_of_20_data_sets(kind):
+    """And axes that neurons share are found again without being sparse, as the docstring says."""
+    n, options = 80, {**FEW, "n_restarts": 1, "n_shuffles": 1, "n_atoms": 4, "penalty": 0.5}
+    told = again = 0
+    for seed in range(1000, 1000 + n):
+        found = sparse(without_meaning(kind, seed), ["a", "b"], **{**options, "seed": seed})
+        told += float(found.alignment_p_corrected.min()) <= 0.05
+        again += float(found.p_value.sel(quantity="stability_halves")) <= 0.05
+    assert stats.binomtest(told, n, 0.05, alternative="greater").pvalue > 0.005
+    alone = stats.binomtest(again, n, 0.05, alternative="greater").pvalue
+    assert (alone > 0.005) == (kind == "independent")
 
 
 def test_order_of_trials_neurons_and_workers_changes_nothing(world):

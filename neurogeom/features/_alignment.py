@@ -84,7 +84,7 @@ def _variables(s, dictionary, rows, targets, observed):
     coords |= {"session": ("neuron", neuron[:, 0]), "unit_id": ("neuron", neuron[:, 1])}
     coords |= {
         "side": [f"{side.name}: {side.high} / {side.low}" for side in sides],
-        "side_of": ("side", [side.name for side in sides]),
+        "side_variable": ("side", [side.name for side in sides]),
     }
     return coords | {
         "atoms": (("atom", "neuron"), dictionary.atoms),
