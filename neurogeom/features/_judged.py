@@ -52,7 +52,7 @@ class Fit(NamedTuple):
         found = learn_dictionary(
             train @ axes.T, self.n_atoms, penalty=self.penalty, nonneg=self.nonneg,
             n_restarts=self.n_restarts, tolerance=LEARNT, n_jobs=n_jobs,
-            seed=int(np.random.SeedSequence(self.seed, spawn_key=(KEY, start)).generate_state(1)[0]),
+            seed=_seed(self.seed, start),
         )  # fmt: skip
         lifted = tuple(Dictionary(d.atoms @ axes) for d in found.dictionaries)
         return found._replace(
@@ -123,6 +123,10 @@ class Fit(NamedTuple):
         others = [d for d in judged.learned.dictionaries if d is not best]
         again = [self.match(best, d) for d in others]
         return self.match(*judged.halves), float(np.mean(again)) if again else np.nan
+
+
+def _seed(seed, start):
+    return int(np.random.SeedSequence(seed, spawn_key=(KEY, start)).generate_state(1)[0])
 
 
 def axes_of(train):
