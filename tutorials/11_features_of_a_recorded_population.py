@@ -157,8 +157,8 @@ print(f"decoding in truth: {np.round(list(truth.values()), 2)}")
 # cue; Fascianelli et al. 2024, Nat Commun 15, doi 10.1038/s41467-024-50503-w), 205 neurons of 52
 # sessions with 12 pseudo-trials a condition, the predicted variance is -.029 against -.031 where
 # neurons are shuffled. Halves match at .114 where chance is .093 (p .14), and no atom tells rule,
-# response or shape: the smallest corrected p is .18. `docs/claims.md` has the row, with the
-# verdict "not found".
+# response or shape: the smallest corrected p is .18. `docs/claims.md` has the row, with the verdict
+# "not found".
 #
 # It is reported since the alternative is a search. Other penalties, other windows, atoms named
 # before they are tested, restarts taken for replication: each turns such a recording into a
@@ -240,17 +240,17 @@ for score in shown:
 #     neurogeom features session.nwb --method disentanglement --align cue_time --window 0.2:0.4 \
 #         --variables rule,cue_shape
 #
-# The first prints the five quantities with their chance levels, the table of what was tried and what
-# each atom tells of each variable. The dictionary is in the file of `--out`, with the seed and the
-# command, or in that of `--csv`, a row a number.
+# The first prints the five quantities with their chance levels, the table of what was tried and
+# what each atom tells of each variable. The dictionary is in the file of `--out`, with the seed and
+# the command, or in that of `--csv`, a row a number.
 #
 # ## What may be concluded
 #
 # That a population has sparse features asks for four things together: half of its neurons predict
 # the other half on trials held out, beyond shuffled neurons *and* beyond principal axes; two halves
-# of the trials find the same atoms, beyond Gaussian ones; few atoms are active at a time; and, where
-# they are to have names, one variable tells an atom and no other does, corrected for all that were
-# looked at. A dense code passes some of these, and in the first table shuffled neurons come within
-# .04 of passing the number that is easiest to print, explained variance. Where they fail, the
-# sentence to write is that sparse features were not found with these neurons and trials, and how
-# many there were.
+# of the trials find the same atoms, beyond Gaussian ones; few atoms are active at a time; and,
+# where they are to have names, one variable tells an atom and no other does, corrected for all that
+# were looked at. A dense code passes some of these, and in the first table shuffled neurons come
+# within .04 of passing the number that is easiest to print, explained variance. Where they fail,
+# the sentence to write is that sparse features were not found with these neurons and trials, and
+# how many there were.
