@@ -1,4 +1,4 @@
-"""`neurogeom features`: what the axes of a recording mean, by one of four methods."""
+"""`neurogeom features`: what the axes of a recording mean, by one of five methods."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from neurogeom.cli.score import Remembering, json_path
 OPTIONS = {  # what each method takes of the options below, besides those that all take
     "sparse": ("contrasts", "n_atoms", "penalty", "min_trials"),
     "index": ("datum", "probes", "n_components", "min_trials", "n_null", "n_jobs"),
+    "slow": ("bin_width", "n_latents", "lag", "likelihood", "steps", "n_null"),
     "disentanglement": ("n_null", "n_jobs"),
     "interpretability": ("stimulus", "stimuli", "kind", "directions", "n_null", "figure"),
 }
 NEEDED = {
     "sparse": ("variables",),
     "index": (),  # one of two, see below
+    "slow": (),
     "disentanglement": ("variables",),
     "interpretability": ("stimulus", "stimuli"),
 }
 WORDS = {"n_atoms": "atoms", "n_components": "components", "n_null": "nulls", "n_jobs": "jobs"}
+WORDS |= {"bin_width": "bin", "n_latents": "latents"}
 DIRECTIONS = ("neurons", "kmeans", "pca", "ica", "sparse", "random")
 
 
@@ -40,14 +43,20 @@ DIRECTIONS = ("neurons", "kmeans", "pca", "ica", "sparse", "random")
 @click.option("--signal", type=click.Choice(["units", "roi"]), help="Spikes or imaging.")
 @click.option("--units", metavar="EXPR", help="Which units (NWB), such as \"quality == 'good'\".")
 @click.option("--where", metavar="EXPR", help="Which trials (NWB), such as 'correct and not opto'.")
+@click.option("--bin", "bin_width", type=click.FloatRange(0, min_open=True), metavar="S",
+              help="slow: bins of S seconds (NWB).")  # fmt: skip
 @click.option("--variables", type=Names(), help="Crossed to conditions; factors of "
-              "disentanglement.")  # fmt: skip
+              "disentanglement and slow.")  # fmt: skip
 @click.option("--contrasts", type=Names(), help="sparse: columns that follow from them.")
 @click.option("--atoms", "n_atoms", type=click.IntRange(1), help="sparse: of the dictionary.")
 @click.option("--penalty", type=click.FloatRange(0, min_open=True), help="sparse: on the codes.")
 @click.option("--datum", metavar="COL", help="index: what a trial repeats; or --variables.")
 @click.option("--probes", type=Names(), help="index: columns that are read from the features.")
 @click.option("--components", "n_components", type=click.IntRange(1), help="index: at most.")
+@click.option("--latents", "n_latents", type=click.IntRange(1), help="slow: at most.")
+@click.option("--lag", type=click.IntRange(1), help="slow: bins between the two of a pair.")
+@click.option("--likelihood", type=click.Choice(["gaussian", "poisson"]), help="slow: of a bin.")
+@click.option("--steps", type=click.IntRange(1), help="slow: of training.  [default: 2000]")
 @click.option("--stimulus", metavar="COL", help="interpretability: column with the stimulus.")
 @click.option("--stimuli", metavar="FILE", type=click.Path(path_type=Path),
               help="interpretability: .npy of images (stimulus, row, column[, channel]) or "
@@ -72,10 +81,11 @@ def features(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     \b
     sparse             a sparse dictionary: held-out fit, stability, what its atoms respond to
     index              directions that tell the data (stimuli, conditions) apart
+    slow               latents that change sparsely in time, of one session (needs torch)
     disentanglement    whether single neurons stand for single variables
     interpretability   how alike the stimuli are that excite a neuron or direction most
     """
-    _check_usage(given)
+    _check_usage(given, files)
     inputs = [*files, *([given["stimuli"]] if given["stimuli"] else [])]
     outputs = [given[k] for k in ("out", "csv", "figure")] + [json_path(given["json_file"])]
     claim([p for p in outputs if p is not None], inputs, overwrite=given["overwrite"])
@@ -89,7 +99,7 @@ def features(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
         click.echo(page(tree), nl=False)
 
 
-def _check_usage(given: dict) -> None:
+def _check_usage(given: dict, files: tuple[Path, ...]) -> None:
     """Refuse options that do not go together, before anything is read."""
     method = given["method"]
     own = {name for names in OPTIONS.values() for name in names}
@@ -102,6 +112,8 @@ def _check_usage(given: dict) -> None:
             raise click.UsageError(f"--method {method} needs --{_word(name)}")
     if method == "index" and not (given["variables"] or given["datum"]):
         raise click.UsageError("--method index needs --datum COL or --variables")
+    if method == "slow" and any(f.suffix != ".nc" for f in files) and not given["bin_width"]:
+        raise click.UsageError("--method slow needs --bin S, the width of a time bin")
     check_figure(given["figure"])
 
 
@@ -132,6 +144,14 @@ def _index(recording, given: dict):
         )
 
 
+def _slow(recording, given: dict):
+    import neurogeom as ng
+
+    asked = _asked(given, "n_latents", "lag", "likelihood", "steps", "n_null")
+    factors = given["variables"] or ()
+    return ng.features.slow_factors(recording, factors, seed=given["seed"], **asked)
+
+
 def _disentanglement(recording, given: dict):
     import neurogeom as ng
 
@@ -157,6 +177,7 @@ def _interpretability(recording, given: dict):
 _METHODS = {
     "sparse": _sparse,
     "index": _index,
+    "slow": _slow,
     "disentanglement": _disentanglement,
     "interpretability": _interpretability,
 }

@@ -59,6 +59,24 @@ def test_a_sparse_dictionary_is_judged_on_trials_held_out(invoke, files):
     assert "explained_variance" in shown
 
 
+def test_slow_latents_are_held_out_and_compared_with_columns(invoke, tmp_path):
+    pytest.importorskip("torch")
+    own = ng.features.slow_population(2, 12, n_trials=20, n_bins=20, seed=1).activity
+    own = own.assign_coords(side=("trial", ["a", "b"] * 10))
+    ng.write_nwb(own, tmp_path / "slow.nwb")
+    words = "--method slow --bin 0.1 --latents 2 --variables side --nulls 19 --steps 30".split()
+    out = tmp_path / "slow.nc"
+    status, shown, err = invoke("features", tmp_path / "slow.nwb", *words, "--out", out)
+    assert (status, err) == (0, "")
+    found = ng.load(out)["slow_factors"]
+    assert found.attrs["likelihood"] == "poisson"
+    assert f"{float(found.estimate[0]):.3f}" in shown
+    assert "noise share" in shown
+    assert "held out 4 of 20 trials; controls: strangers, beta_vae" in shown
+    status, _, err = invoke("features", tmp_path / "slow.nwb", "--method", "slow")
+    assert (status, "--bin S" in err) == (2, True)
+
+
 def test_disentanglement_stands_beside_chance_and_turned_codes(invoke, files):
     status, shown, err = invoke(
         "features", files / "cube.nc", "--method", "disentanglement", "--variables", "a,b",

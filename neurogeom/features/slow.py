@@ -265,6 +265,7 @@ def _attrs(own, found, pair, lag, n_train, n_test, n_null, roots):
         "units": "nats a pair",
         "lag": lag,
         "held_out": f"{held} of {groups} {own.kept_apart}",
+        "controls": f"held out {held} of {groups} {own.kept_apart}; controls: strangers, beta_vae",
         "n_pairs": n_train,
         "n_pairs_held_out": n_test,
         "n_neurons": own.values.shape[-1],

@@ -220,7 +220,8 @@ def _nulls(tree):
     for name, ds in measures_of(tree).items():
         draws = ds.sizes.get("surrogate", 0)
         chance = ds.attrs.get("chance")
-        words = [_null_method(ds), count(draws, "surrogate")] if draws else ["no null was drawn"]
+        without = ds.attrs.get("controls", "no null was drawn")
+        words = [_null_method(ds), count(draws, "surrogate")] if draws else [without]
         words += [] if chance is None or not np.isfinite(chance) else [f"chance {chance:g}"]
         yield f"{_SHORT.get(name, name)}: {', '.join(w for w in words if w)}"
         if "p_if_independent" in ds and "time" not in ds["p_if_independent"].dims:
