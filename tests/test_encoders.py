@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from neurogeom.features import FISTA, NNLS, OMP, Dictionary, ExhaustiveL0, superposition
 from neurogeom.features._fista import BATCH, gram_form
 from neurogeom.formulas.match import mcc
+from neurogeom.kernels import sparse as kernels
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,14 @@ def test_working_sets_end_where_steps_over_all_atoms_do(wide, nonneg):
         assert (on_sets.gap <= 1e-9 * on_sets.objective).all()
         np.testing.assert_allclose(on_sets.objective, over_all.objective, rtol=2e-9)
     assert (on_sets.codes != 0).sum(axis=1).max() > 20
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_value_of_a_rank_is_that_of_the_sorted_values(values, data):
+    rank = data.draw(st.integers(0, len(values) - 1))
+    found = kernels._ranked.py_func(np.array(values, float), rank)
+    assert found == sorted(values, reverse=True)[rank]
 
 
 def test_penalties_above_the_largest_drive_leave_nothing_and_no_warning(wide):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import neurogeom as ng
 from neurogeom.features import Dictionary, sparse, superposition
@@ -67,6 +68,55 @@ def test_independent_neurons_hold_nothing_that_is_stable_or_predicts():
     assert float(result.alignment_p_corrected.min()) > 0.05
 
 
+def without_meaning(kind, seed):
+    """Trials whose labels say nothing: neurons apart, with shared Gaussian signals, or drifting."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(range(4), [10, 40, 12, 25] if kind == "unequal" else [20] * 4)
+    x = rng.standard_normal((len(labels), 20))
+    if kind in ("shared", "unequal"):
+        x = 0.7 * x + rng.standard_normal((len(labels), 3)) @ rng.standard_normal((3, 20))
+    if kind == "drift":
+        x += 1.5 * np.outer(rng.permutation(np.linspace(-1, 1, len(x))), rng.standard_normal(20))
+    return ng.from_arrays(x, trial={"a": labels % 2, "b": labels // 2}, session="s")
+
+
+def rejections(kind, quantity, seeds, n_shuffles):
+    """How often the smallest corrected p of an atom and side, and that of a quantity, is 0.05."""
+    told = again = 0
+    options = {**FEW, "n_restarts": 1, "n_shuffles": n_shuffles, "n_atoms": 4, "penalty": 0.5}
+    for seed in seeds:
+        found = sparse(without_meaning(kind, seed), ["a", "b"], **{**options, "seed": seed})
+        told += float(found.alignment_p_corrected.min()) <= 0.05
+        again += float(found.p_value.sel(quantity=quantity)) <= 0.05
+    return told, again
+
+
+def is_nominal(count, n):
+    """Whether so many of n rejections are no more than 0.05 gives, at 0.005."""
+    return stats.binomtest(count, n, 0.05, alternative="greater").pvalue > 0.005
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["independent", "shared", "unequal", "drift"])
+def test_labels_without_meaning_are_told_by_no_atom_in_19_of_20_data_sets(kind):
+    told, _ = rejections(kind, "stability_halves", range(2000, 2100), 1)
+    assert is_nominal(told, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["independent", "shared"])
+def test_axes_that_neurons_share_densely_are_no_features_that_are_found_again(kind):
+    _, again = rejections(kind, "stability_halves", range(2000, 2040), 19)
+    assert is_nominal(again, 40)
+
+
+@pytest.mark.slow
+def test_nothing_is_predicted_of_independent_neurons_and_shared_signals_are():
+    _, predicted = rejections("independent", "predicted_variance", range(2040, 2070), 19)
+    assert is_nominal(predicted, 30)
+    assert rejections("shared", "predicted_variance", range(5), 19)[1] == 5
+
+
 def test_order_of_trials_neurons_and_workers_changes_nothing(world):
     labels = np.arange(240) % 2
     x = _recorded(world, a=labels)
@@ -104,7 +154,8 @@ def test_neurons_recorded_apart_share_the_features_of_their_condition_means():
     assert not result.attrs["real_trials"]
     assert "at most 7 dimensions" in result.attrs["notes"][0]
     stable = result.sel(quantity="stability_halves")
-    assert stable.estimate > stable.null.max()
+    assert stable.estimate > stable.shuffled.max()
+    assert stable.estimate < stable.null.max()  # a dense code, as stable as Gaussian trials
     assert result.estimate.sel(quantity="predicted_variance") > result.shuffled.max("shuffle").sel(
         quantity="predicted_variance"
     )

@@ -83,8 +83,9 @@ def _variables(s, dictionary, rows, targets, observed):
     coords = {name: ("condition", np.asarray(v).astype(str)) for name, v in s.design.labels.items()}
     coords |= {"session": ("neuron", neuron[:, 0]), "unit_id": ("neuron", neuron[:, 1])}
     coords |= {
+        "atom": np.arange(len(dictionary.atoms)),
         "side": [f"{side.name}: {side.high} / {side.low}" for side in sides],
-        "side_of": ("side", [side.name for side in sides]),
+        "side_variable": ("side", [side.name for side in sides]),
     }
     return coords | {
         "atoms": (("atom", "neuron"), dictionary.atoms),

@@ -44,14 +44,15 @@ class Fit(NamedTuple):
     def encoder(self):
         return FISTA(self.penalty, nonneg=self.nonneg)
 
-    def learn(self, train, n_jobs=1) -> Learned:
+    def learn(self, train, n_jobs=1, start=0) -> Learned:
         """Restarts, in the components that the training trials span, atoms lifted to neurons."""
         axes = axes_of(train)[: self.n_components]
         if not len(axes):
             raise ValueError("activity does not vary over training trials; check the window")
         found = learn_dictionary(
             train @ axes.T, self.n_atoms, penalty=self.penalty, nonneg=self.nonneg,
-            n_restarts=self.n_restarts, tolerance=LEARNT, seed=self.seed, n_jobs=n_jobs,
+            n_restarts=self.n_restarts, tolerance=LEARNT, n_jobs=n_jobs,
+            seed=_seed(self.seed, start),
         )  # fmt: skip
         lifted = tuple(Dictionary(d.atoms @ axes) for d in found.dictionaries)
         return found._replace(
@@ -99,19 +100,33 @@ class Fit(NamedTuple):
             np.mean(scores, axis=0),
             np.mean(pca, axis=0),
             learned[0],
-            tuple(self.learn(half, n_jobs).dictionary for half in halves),
+            self.of_halves(halves, n_jobs),
             Dictionary(found.atoms[strongest]),
             codes[:, strongest],
         )
 
+    def of_halves(self, halves, n_jobs=1):
+        """Dictionaries of two halves of the trials, which start from different atoms."""
+        return tuple(self.learn(own, n_jobs, start=i).dictionary for i, own in enumerate(halves, 1))
+
+    def match(self, one, other):
+        """Matched cosine of two dictionaries."""
+        return one.match(other, signed=self.nonneg).value
+
+    def between(self, halves):
+        """How well the dictionaries of two halves of trials match."""
+        return self.match(*self.of_halves(halves))
+
     def stability(self, judged):
         """Matched cosines of halves, and of restarts with the best one, NaN where there is one."""
-        one, other = judged.halves
         best = judged.learned.dictionary
         others = [d for d in judged.learned.dictionaries if d is not best]
-        again = [best.match(d, signed=self.nonneg).value for d in others]
-        halves = one.match(other, signed=self.nonneg).value
-        return halves, float(np.mean(again)) if again else np.nan
+        again = [self.match(best, d) for d in others]
+        return self.match(*judged.halves), float(np.mean(again)) if again else np.nan
+
+
+def _seed(seed, start):
+    return int(np.random.SeedSequence(seed, spawn_key=(KEY, start)).generate_state(1)[0])
 
 
 def axes_of(train):

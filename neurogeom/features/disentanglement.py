@@ -37,7 +37,7 @@ SCORES = (*CORRELATED, *INFORMED, *LEARNED)
 LEAST_ROWS = 20
 MOST_ROWS = 5000  # that models learn from and are tested on
 BINS, ROWS_A_BIN = 20, 50
-ROUNDING = 1e-9
+LEAST_MARGIN = 0.01  # over turned codes, or their range where that is more
 REASONS = {
     "modularity": "needs two factors",
     "sap_continuous": "no factor is continuous or circular",
@@ -359,7 +359,9 @@ def _reading(name, estimate, chance, p, turned):
     said += f"; turned codes {turned.min():.2f} to {turned.max():.2f}"
     if not p <= 0.05:
         return f"{said}: not shown to be above chance"
-    if estimate <= turned.max() + ROUNDING:
+    if name == "explicitness":
+        return f"{said}: codes know the factors; axes it does not see"
+    if estimate <= turned.max() + max(np.ptp(turned), LEAST_MARGIN):
         return f"{said}: codes know the factors, and their axes no better than random ones"
     return f"{said}: above chance, and above the same codes on random axes"
 

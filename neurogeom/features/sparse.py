@@ -17,7 +17,6 @@ from ..engine.setting import setting
 from ..kernels import resampling as kernels
 from ._alignment import aligned
 from ._judged import SCORES, Fit, axes_of
-from .chance import chance_match
 
 KEY = 63  # of the random streams of this file
 ATOMS = (4, 8, 16, 32)  # tried where none are asked for
@@ -71,9 +70,9 @@ def sparse(
     Beside the first three stand ``pca``, the same for principal axes and their opposites, as many,
     through the same encoder. ``shuffled`` are all five where each neuron's trials are shuffled on
     their own and everything is learnt again: the null of all but ``stability_halves``, for restarts
-    agree on noise too. Two dictionaries of anything large in the data match well; the null of
-    ``stability_halves`` turns one of them at random within the space that it spans and keeps its
-    singular values, and ``chance`` is how well they match then.
+    agree on noise too. Two dictionaries of anything large in the data match, sparse or not: the
+    null of ``stability_halves`` are those of two halves of Gaussian trials that have the (shrunk)
+    covariance of the data, and ``chance`` is how well they match.
 
     Activity is centred, so with non-negative codes a neuron's rise and its fall are two features.
     Sessions recorded apart share no trials: features are then those of condition means.
@@ -92,7 +91,7 @@ def sparse(
     n_restarts, n_splits : int
         Restarts of every dictionary; splits of the trials that the estimates are averaged over.
     n_shuffles, n_null : int
-        Surrogates that are learnt anew; turned dictionaries and shuffled labels, which are not.
+        Surrogates that are learnt anew; shuffled labels, which are not.
 
     Returns
     -------
@@ -104,6 +103,15 @@ def sparse(
         trials, averaged over conditions alike in all else, chance 0.5, with ``alignment_p`` against
         labels shuffled within these and ``alignment_p_corrected`` for all atoms and sides by the
         largest deviation; ``choice`` (atoms_tried, penalty_tried), predicted variances.
+
+    Notes
+    -----
+    Measured at nominal 0.05 on data sets of 80 trials, 20 neurons and 4 atoms: of labels without
+    meaning the smallest corrected p of any atom and side rejects 0.05 of 520 with independent
+    neurons, 0.07 of 300 with three dense signals that neurons share, 0.07 and 0.05 of 150 with
+    unequal conditions and with drift. ``stability_halves`` rejects 0.06 of 120 (independent) and
+    0.12 of 60 (dense signals): read one that is barely below 0.05 with care.
+    ``predicted_variance`` rejects 0.03 of 120.
 
     Raises
     ------
@@ -139,13 +147,14 @@ def sparse(
     halves = _halves(s)
     data = fit.everything(splits, halves, n_jobs)
     shuffled = _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress)
+    gaussian = _gaussian(fit, halves, n_shuffles, n_jobs)
     note = _identified(fit, data.codes, splits[0][0])
-    quantities = _quantities(data, shuffled, fit, n_null)
-    result = packed(quantities, n_null=max(n_null, n_shuffles)).assign(choice)
+    quantities = _quantities(data, shuffled, gaussian, fit)
+    result = packed(quantities, n_null=n_shuffles).assign(choice)
     result["pca"] = "quantity", [*data.pca, np.nan, np.nan]
     result["shuffled"] = ("shuffle", "quantity"), shuffled
     result = result.assign(aligned(s, data.dictionary, fit.encoder, n_jobs, progress))
-    result = result.set_coords([*s.design.labels, "session", "unit_id", "side_of"])
+    result = result.set_coords([*s.design.labels, "session", "unit_id", "side_variable"])
     p = s.population
     result.attrs |= s.attrs(
         "sparse",
@@ -256,6 +265,30 @@ def _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress):
     return parallel.over(task, n_shuffles, n_jobs=n_jobs, chunk=1, progress=told)[0]
 
 
+def _gaussian(fit, halves, n_draws, n_jobs):
+    """Matched cosines of halves of Gaussian trials with the covariance of all of them, (draw,).
+
+    Shrunk after Ledoit & Wolf (2004): that of few trials itself repeats better than the truth.
+    """
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    pool = np.concatenate(halves)
+    share = ledoit_wolf_shrinkage(pool, assume_centered=True)
+    own = np.sqrt((1 - share) / len(pool)) * pool
+    alone = np.sqrt(share * np.square(pool).mean())  # of each neuron
+
+    def one(draw):
+        rng = np.random.default_rng(np.random.SeedSequence(fit.seed, spawn_key=(KEY, draw, 1)))
+        drawn = [rng.standard_normal((len(half), len(pool))) @ own
+                 + alone * rng.standard_normal(half.shape) for half in halves]  # fmt: skip
+        return fit.between([x - x.mean(axis=0) for x in drawn])
+
+    def task(draws):
+        return (np.array([one(int(d)) for d in draws]),)
+
+    return parallel.over(task, n_draws, n_jobs=n_jobs, chunk=1)[0]
+
+
 def _identified(fit, codes, train):
     """A sentence where more atoms are asked for than samples of so many neurons can tell apart."""
     active = max(float(codes.astype(bool).sum(axis=1).mean()), 1.0)
@@ -273,14 +306,9 @@ def _identified(fit, codes, train):
     return [sentence]
 
 
-def _quantities(data, shuffled, fit, n_null):
+def _quantities(data, shuffled, gaussian, fit):
     """The five numbers with their nulls."""
     halves, restarts = fit.stability(data)
-    one, other = data.halves
-    turned = chance_match(
-        one, other, covariance=other.atoms.T @ other.atoms, signed=fit.nonneg,
-        n_draws=max(n_null, 1), seed=fit.seed,
-    )  # fmt: skip
     values = dict(zip(SCORES, data.scores, strict=True))
     values |= {"stability_halves": halves, "stability_restarts": restarts}
     found = []
@@ -290,13 +318,13 @@ def _quantities(data, shuffled, fit, n_null):
             why = "a second neuron" if name in SCORES else "n_restarts of 2 or more"
             found.append(missing(name, direction, f"it needs {why}", least=least, most=most))
             continue
-        by_turning = name == "stability_halves"
-        null = turned if by_turning else shuffled[:, i]
+        of_halves = name == "stability_halves"
+        null = gaussian if of_halves else shuffled[:, i]
         found.append(
             Quantity(
                 name, float(value), direction, chance=float(null.mean()), least=least, most=most,
-                null=null if n_null or not by_turning else None,
-                null_method="turned dictionary" if by_turning else "shuffled neurons",
+                null=null,
+                null_method="Gaussian trials" if of_halves else "shuffled neurons",
                 tail="less" if name == "objective" else "greater",
             )
         )  # fmt: skip

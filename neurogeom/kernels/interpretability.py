@@ -102,7 +102,8 @@ def _look(e, s, queries, references, like):
     first = np.zeros(max(len(e), len(s)) + 1, np.int64)
     for x in queries.flat:
         first[x + 1] += 1
-    first = np.cumsum(first)
+    for x in range(1, first.size):
+        first[x] += first[x - 1]
     order = np.empty(queries.size, np.int64)
     for u in range(n_units):
         for q in range(2):

@@ -55,7 +55,9 @@ def folds(bounds, trial0, keys, seed, repeat, n_folds):
         for c in range(n_conditions):
             first, n = bounds[g, c], bounds[g, c + 1] - bounds[g, c]
             used[g, c] = max(1, min(n_folds, n))
-            order = np.arange(n)
+            order = np.empty(n, np.int64)
+            for i in range(n):
+                order[i] = i
             state = _state(seed, repeat, keys[g], np.uint64(2 * c))
             for i in range(n - 1, 0, -1):
                 state += _GOLDEN

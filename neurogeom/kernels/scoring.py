@@ -74,7 +74,10 @@ def nearest_mean(overlap, mean_gram, sign, which, flip, tested, tested_side, bou
                 for c in range(n_conditions):
                     value += overlap[s, i, c] * contrast[u, c]
                 score[u, i] = value
-        share[s], margin[s] = correct(score, norm, which, flip, tested, tested_side, bounds)
+        right, apart = correct(score, norm, which, flip, tested, tested_side, bounds)
+        for q in range(which.size):  # by loops: arrays set at once take seconds to compile
+            for c in range(n_conditions):
+                share[s, q, c], margin[s, q, c] = right[q, c], apart[q, c]
     return share, margin
 
 

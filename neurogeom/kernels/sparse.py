@@ -193,7 +193,8 @@ def working_sets(
 @inner
 def _drive_left(drive, gram, member, s, size, left):
     """Drive of all atoms by the residual, into ``left``; members without a part in it go."""
-    left[:] = drive
+    for j in range(left.size):
+        left[j] = drive[j]
     kept = 0
     for a in range(size):
         value = s[a]
@@ -220,12 +221,36 @@ def _too_driven(left, penalty, signed, excess):
 
 
 @inner
+def _ranked(values, rank):
+    """The value of a rank, 0 the largest, by Hoare's selection; values change places.
+
+    np.partition, and slices that are set at once, take seconds to compile: here loops do.
+    """
+    low, high = 0, values.size - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i, j = i + 1, j - 1
+        if j < rank < i:
+            break
+        low, high = (low, j) if rank <= j else (i, high)
+    return values[rank]
+
+
+@inner
 def _joined(member, s, size, left, penalty, signed, excess):
     """The set with the most driven of other atoms, at most as many again; its new size."""
     room = max(FEWEST_NEW, size)
     level = penalty
     if excess.size > room:
-        level = np.partition(excess, excess.size - room)[excess.size - room]
+        level = _ranked(excess, room - 1)
     kept = size
     for j in range(left.size):
         value = abs(left[j]) if signed else left[j]
@@ -248,12 +273,14 @@ def _on_set(gram, drive, power, steepness, penalty, signed, s, target, n_steps):
     """
     size = s.size
     product, product_before = np.zeros(size), np.zeros(size)
-    before = s.copy()
+    before = np.empty(size)
     for c in range(size):
+        before[c] = s[c]
         if s[c] != 0.0:
             for a in range(size):
                 product[a] += s[c] * gram[c, a]
-    product_before[:] = product
+    for a in range(size):
+        product_before[a] = product[a]
     t, lowest = 1.0, np.inf
     for done in range(n_steps):
         linear, quadratic, length, most = 0.0, 0.0, 0.0, 0.0
@@ -269,7 +296,8 @@ def _on_set(gram, drive, power, steepness, penalty, signed, s, target, n_steps):
             return done
         if value > lowest + ROUNDING * power:
             t = 1.0
-            s[:], product[:] = before, product_before
+            for a in range(size):
+                s[a], product[a] = before[a], product_before[a]
         else:
             lowest = min(value, lowest)
         later = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t * t))
@@ -281,10 +309,9 @@ def _on_set(gram, drive, power, steepness, penalty, signed, s, target, n_steps):
             new = _shrunk(y - slope / steepness, penalty / steepness, signed)
             against += (y - new) * (new - s[a])
             before[a], s[a] = s[a], new
+            product_before[a], product[a] = product[a], 0.0
         if against > 0.0:
             t = 1.0
-        product_before[:] = product
-        product[:] = 0.0
         for c in range(size):
             if s[c] != 0.0:
                 for a in range(size):
