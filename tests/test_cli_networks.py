@@ -134,7 +134,9 @@ SHORT = "train stay-shift --seeds 1 --hidden 4 --network mlp --batch 4 --trials 
 SHORT = SHORT.split()
 
 
-@pytest.mark.parametrize("saves", [2, 5])  # within the first training, within that of the control
+@pytest.mark.parametrize(  # within the first training, within that of the control
+    "saves", [pytest.param(2, marks=pytest.mark.slow), 5]
+)
 def test_a_training_that_was_interrupted_is_kept_and_the_same_command_goes_on(
     invoke, tmp_path, monkeypatch, saves
 ):

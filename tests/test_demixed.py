@@ -104,7 +104,7 @@ def test_noise_alone_has_a_seventh_in_every_part_and_no_variance_when_corrected(
     assert (raw > 10 * error).all()
 
 
-@pytest.mark.parametrize("n_trials", [7, [5, 9, 6, 12]])
+@pytest.mark.parametrize("n_trials", [pytest.param(7, marks=pytest.mark.slow), [5, 9, 6, 12]])
 def test_corrected_fractions_are_right_on_average_with_noise_that_goes_on_over_time(n_trials):
     """The noise of a bin is that of the bin before at 0.8: averages over time keep most of it."""
     parts = {(0,): 2.0, (2,): 2.0, (0, 2): 0.5, (1, 2): 0.5}

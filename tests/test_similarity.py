@@ -65,7 +65,9 @@ def test_the_same_cube_in_other_neurons_is_the_same_and_is_told_from_another_geo
     assert value(unlike, "procrustes_held_out") < 0.5
 
 
-@pytest.mark.parametrize(("p", "debiased"), [(20, 0.353), (60, 0.450)])
+@pytest.mark.parametrize(
+    ("p", "debiased"), [pytest.param(20, 0.353, marks=pytest.mark.slow), (60, 0.450)]
+)
 def test_half_of_the_latent_variables_shared_is_one_half_with_trial_noise_too(p, debiased):
     """Row 30 of the ground truth: 8 latent variables each, 4 in common, 60 conditions."""
     estimates, of_these = [], []

@@ -179,8 +179,13 @@ def test_what_is_expected_of_few_trials_is_what_fresh_recordings_score(geometry,
     assert population - expected["shattering"] > 4 * error + ASYMPTOTIC
 
 
-def test_what_is_expected_is_not_said_of_trials_that_are_drawn_with_replacement():
-    assert ng.simulate("cube", n_trials=60).attrs["truth_expected"] is not None
+@pytest.fixture(scope="module")
+def large():
+    return ng.simulate("cube", n_trials=60)
+
+
+def test_what_is_expected_is_not_said_of_trials_that_are_drawn_with_replacement(large):
+    assert large.attrs["truth_expected"] is not None
     for options in ({"n_truth": 0}, {"apart": True, "n_truth": 2}, {"n_sessions": 2}):
         found = ng.simulate("cube", n_neurons=6, n_trials=6, **options)
         first = found[0] if isinstance(found, list) else found
@@ -200,8 +205,8 @@ def test_truth_at_n_leaves_the_recording_as_it_is(with_truth):
     xr.testing.assert_equal(with_truth, simulate(**SMALL))
 
 
-def test_large_recordings_come_without_truth_at_n():
-    assert ng.simulate("cube", n_trials=60).attrs["truth_at_n"] is None
+def test_large_recordings_come_without_truth_at_n(large):
+    assert large.attrs["truth_at_n"] is None
     assert ng.simulate("cube", n_trials=4).attrs["truth_at_n"] is None
 
 

@@ -238,6 +238,7 @@ def test_a_time_axis_is_refused_in_one_sentence():
         sparse(x, ["a"], n_atoms=2, penalty=0.3)
 
 
+@pytest.mark.slow
 def test_single_trials_of_the_monkey_have_no_sparse_features_that_are_found_again(recordings):
     """M1, 205 neurons of 52 sessions: a result, printed with -s, and what it must not lack."""
     files = sorted((recordings / "fascianelli2024_M1").glob("*.nwb"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TUTORIALS = sorted((Path(__file__).resolve().parent.parent / "tutorials").glob("*.py"))
-QUICK = ("01", "02", "04", "07", "14")  # one of each area; the others run with the slow tests
+QUICK = ("01", "07", "14")  # recordings, networks, features; the others run with the slow tests
 RUNS = [
     pytest.param(path, marks=() if path.name[:2] in QUICK else pytest.mark.slow, id=path.stem)
     for path in TUTORIALS
