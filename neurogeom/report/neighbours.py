@@ -41,7 +41,7 @@ def neighbours(tree):
     --------
     >>> import neurogeom as ng
     >>> x = ng.simulate("cube", separation=6.0, n_neurons=60, n_sessions=8, n_trials=9, n_truth=0)
-    >>> tree = ng.score(x, ["a", "b", "c"], readout="nearest_mean", n_null=199)
+    >>> tree = ng.score(x, ["a", "b", "c"], readout="nearest_mean", n_null=99)
     >>> set(ng.neighbours(tree).reading)
     {'decoded and generalises'}
     """
