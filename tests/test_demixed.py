@@ -9,6 +9,8 @@ from scipy.stats import ortho_group
 
 import neurogeom as ng
 from neurogeom.activity import from_arrays, sessions
+from neurogeom.design import conditions
+from neurogeom.engine import bins
 from neurogeom.engine.resampling import resamples
 from neurogeom.formulas.demixing import contrasts
 from neurogeom.measures.demixed import GRID, dpca
@@ -291,6 +293,21 @@ def test_the_reference_package_finds_the_same_axes(regularisation):
 
 
 # --- chance -------------------------------------------------------------------------------------
+
+
+def test_labels_change_places_within_the_levels_of_all_other_variables():
+    """Two levels of a, three of b: the context of a is b, of b is a, of both together nothing."""
+    x = recording(np.zeros((6, 4)), 4, sizes=(2, 3))
+    design = conditions([x], ["a", "b"])
+    parts = bins.Parts.of(design, 1)
+    table = {name: design.table[:, i] for i, name in enumerate(("a", "b"))}
+    for name, other in (("a", "b"), ("b", "a")):
+        own, context = parts.classes(name)
+        np.testing.assert_array_equal(own, table[name])
+        np.testing.assert_array_equal(context, table[other])
+    own, context = parts.classes("a:b")
+    assert len(set(own)) == 6
+    assert set(context) == {0}
 
 
 @pytest.mark.slow

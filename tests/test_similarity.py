@@ -9,6 +9,7 @@ from made_population import crossed, embedded, recording, unstructured
 from scipy.stats import ortho_group
 
 from neurogeom.activity import from_arrays
+from neurogeom.engine import matched
 from neurogeom.engine.intervals import refused
 from neurogeom.formulas import cka as formulas
 from neurogeom.formulas import procrustes
@@ -138,6 +139,21 @@ def test_a_population_scores_one_with_itself_although_its_noise_is_its_own():
     assert value(found, "procrustes_held_out") < 1.0
     assert found.attrs["notes"][0].startswith("a and b share trials")
     assert "a and b share neurons, so that CKA is of these neurons alone" in found.attrs["notes"]
+
+
+def test_areas_recorded_together_are_compared_in_different_halves_of_their_trials():
+    """The second area repeats the first neuron by neuron, noise and all: the same trials would give
+    the same means."""
+    x = recording(np.zeros((8, 10)), 8, seed=0)
+    again = x.assign_coords(unit_id=("neuron", x.unit_id.values + 10))
+    twice = xr.concat([x, again], "neuron")
+    areas = twice.isel(neuron=slice(0, 10)), twice.isel(neuron=slice(10, 20))
+    m = matched.matched(*areas, NAMES, n_null=0, n_splits=2)
+    assert m.together
+    for first, second in m.independent:
+        assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 4 / np.sqrt(first.size)
+    (one, _), (other, _) = m.independent
+    np.testing.assert_allclose(np.stack([one, other]), m.halves[1][0])  # each half of a once
 
 
 @pytest.mark.slow
