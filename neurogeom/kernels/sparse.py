@@ -10,10 +10,11 @@ import numpy as np
 from .jit import inner, njit
 
 ROUNDING = 1e-13  # of the power of a sample: a rise of its objective below this is none
-FEWEST_NEW = 16  # atoms that join a working set at once, or as many as it holds
+FEWEST_NEW = 8  # atoms that join a working set at once, or as many as it holds
 CLOSER = 0.1  # of the gap over all atoms: where the work on one set ends
 SLACK = 0.3  # of the tolerance, at which it ends at the latest
 NO_CLOSER = 1e-12  # share of that below which rounding is all that is left
+LANES = 16  # numbers that a loop takes at once: sets are filled up with zeros to a multiple of it
 
 
 @inner
@@ -132,54 +133,53 @@ def working_sets(
     n_samples, n_atoms = code.shape
     gap, objective = np.empty(n_samples), np.empty(n_samples)
     steps = np.zeros(n_samples, np.int64)
-    member, s, pull = np.empty(n_atoms, np.int64), np.empty(n_atoms), np.empty(n_atoms)
-    left, excess = np.empty(n_atoms), np.empty(n_atoms)
+    member, inside = np.empty(n_atoms, np.int64), np.empty(n_atoms, np.bool_)
+    s, pull = np.empty(n_atoms + LANES), np.empty(n_atoms + LANES)
+    block = np.empty((most_atoms + LANES, most_atoms + LANES))
+    left, excess, others = np.empty(n_atoms), np.empty(n_atoms), np.empty(n_atoms, np.int64)
     for i in range(n_samples):
-        size, idle, closer = 0, False, 1.0
+        size, held, idle, closer, bound = 0, 0, False, 1.0, 0.0
         for j in range(n_atoms):
-            if code[i, j] != 0.0:
+            inside[j] = code[i, j] != 0.0
+            if inside[j]:
                 member[size], s[size] = j, code[i, j]
                 size += 1
         while True:
-            size = _drive_left(drive[i], gram, member, s, size, left)
+            _drive_left(drive[i], gram, member, s, size, left)
             linear, quadratic, length = 0.0, 0.0, 0.0
             for a in range(size):
                 j = member[a]
                 linear += s[a] * drive[i, j]
                 quadratic += s[a] * (drive[i, j] - left[j])
                 length += abs(s[a])
-            n_out, most = _too_driven(left, penalty, signed, excess)
+            n_others, most = _too_driven(left, penalty, signed, inside, excess, others)
             gap[i], objective[i] = _certified(power[i], linear, quadratic, length, most, penalty)
-            enough = tolerance * objective[i]
-            if gap[i] <= enough or steps[i] >= n_steps:
+            target = SLACK * tolerance * objective[i]
+            if gap[i] <= target / SLACK or steps[i] >= n_steps:
                 break
-            size = _joined(member, s, size, left, penalty, signed, excess[:n_out])
+            size = _joined(member, inside, s, size, left, signed, excess[:n_others], others)
             if size > most_atoms:
                 break
-            # An atom outside that is driven just less than the penalty joins no set, yet may bound
-            # the gap: where no step was taken, the set is solved more closely.
-            if idle:
+            if size > held:
+                target = max(target, CLOSER * gap[i])
+                bound = _grown(block, pull, s, gram, drive[i], member, held, size)
+            elif idle:
+                # An atom outside that is driven just less than the penalty joins no set, yet may
+                # bound the gap: where no step was taken, the set is solved more closely.
                 closer *= CLOSER
-            if closer < NO_CLOSER:
-                break
-            block = np.empty((size, size))
-            widest = 0.0
-            for a in range(size):
-                row, total = gram[member[a]], 0.0
-                for c in range(size):
-                    block[a, c] = row[member[c]]
-                    total += abs(block[a, c])
-                widest = max(widest, total)
-                pull[a] = drive[i, member[a]]
+                if closer < NO_CLOSER:
+                    break
+            held = size
+            broad = _broad(size)
             taken = _on_set(
                 block,
-                pull[:size],
+                pull[:broad],
                 power[i],
-                min(steepness, widest),
+                min(steepness, bound),
                 penalty,
                 signed,
-                s[:size],
-                closer * max(SLACK * enough, CLOSER * gap[i]),
+                s[:broad],
+                closer * target,
                 n_steps - steps[i],
             )
             idle = taken == 0
@@ -191,33 +191,46 @@ def working_sets(
 
 
 @inner
-def _drive_left(drive, gram, member, s, size, left):
-    """Drive of all atoms by the residual, into ``left``; members without a part in it go."""
-    for j in range(left.size):
-        left[j] = drive[j]
-    kept = 0
-    for a in range(size):
-        value = s[a]
-        if value != 0.0:
-            row = gram[member[a]]
-            for j in range(left.size):
-                left[j] -= value * row[j]
-            member[kept], s[kept] = member[a], value
-            kept += 1
-    return kept
+def _broad(size):
+    return (size + LANES - 1) // LANES * LANES
 
 
 @inner
-def _too_driven(left, penalty, signed, excess):
-    """Drives above the penalty, into ``excess``: how many, and the largest of all drives."""
-    n_out, most = 0, 0.0
+def _drive_left(drive, gram, member, s, size, left):
+    """Drive of all atoms by the residual, into ``left``: most of the time is spent here."""
+    for j in range(left.size):
+        left[j] = drive[j]
+    a = 0
+    while a < size:
+        # Two rows at once load and store ``left`` half as often.
+        first, value = gram[member[a]], s[a]
+        a += 1
+        if value == 0.0:
+            continue
+        while a < size and s[a] == 0.0:
+            a += 1
+        if a < size:
+            second, other = gram[member[a]], s[a]
+            a += 1
+            for j in range(left.size):
+                left[j] -= value * first[j] + other * second[j]
+        else:
+            for j in range(left.size):
+                left[j] -= value * first[j]
+
+
+@inner
+def _too_driven(left, penalty, signed, inside, excess, others):
+    """Atoms outside the set driven above the penalty, into ``others``, their drives, into
+    ``excess``: how many, and the largest of all drives."""
+    n_others, most = 0, 0.0
     for j in range(left.size):
         value = abs(left[j]) if signed else left[j]
-        if value > penalty:
-            excess[n_out] = value
-            n_out += 1
+        if value > penalty and not inside[j]:
+            excess[n_others], others[n_others] = value, j
+            n_others += 1
         most = value if value > most else most
-    return n_out, most
+    return n_others, most
 
 
 @inner
@@ -245,30 +258,51 @@ def _ranked(values, rank):
 
 
 @inner
-def _joined(member, s, size, left, penalty, signed, excess):
+def _joined(member, inside, s, size, left, signed, excess, others):
     """The set with the most driven of other atoms, at most as many again; its new size."""
     room = max(FEWEST_NEW, size)
-    level = penalty
+    level = 0.0
     if excess.size > room:
         level = _ranked(excess, room - 1)
-    kept = size
-    for j in range(left.size):
+    for b in range(excess.size):
+        j = others[b]
         value = abs(left[j]) if signed else left[j]
-        if value > penalty and value >= level:
-            known = False
-            for a in range(kept):
-                known = known or member[a] == j
-            if not known:
-                member[size], s[size] = j, 0.0
-                size += 1
+        if value >= level:
+            member[size], s[size], inside[j] = j, 0.0, True
+            size += 1
     return size
+
+
+@inner
+def _grown(block, pull, s, gram, drive, member, held, size):
+    """Write products and drives of the members from ``held`` on, zeros after the last.
+
+    returns : largest sum of a row of products, which no eigenvalue of the set exceeds
+    """
+    for c in range(held, size):
+        row = gram[member[c]]
+        pull[c] = drive[member[c]]
+        for a in range(c + 1):
+            block[a, c] = block[c, a] = row[member[a]]
+    broad = _broad(size)
+    for c in range(size, broad):
+        pull[c], s[c] = 0.0, 0.0
+    bound = 0.0
+    for a in range(size):
+        for c in range(size, broad):
+            block[a, c] = 0.0
+        total = 0.0
+        for c in range(broad):
+            total += abs(block[a, c])
+        bound = max(bound, total)
+    return bound
 
 
 @inner
 def _on_set(gram, drive, power, steepness, penalty, signed, s, target, n_steps):
     """Steps of :func:`fista_step` for one sample over few atoms until its gap there is small.
 
-    gram : float64 (member, member); drive, s : float64 (member,), s changed in place
+    gram : float64, a row a member; drive, s : float64 (member,), s changed in place
     returns : how many steps
     """
     size = s.size
