@@ -31,6 +31,7 @@ from neurogeom.features import FISTA, Dictionary, learn_dictionary, superpositio
 from neurogeom.features._fista import BATCH
 
 PENALTY, LEARNING = 0.1, 0.02
+TURNS = 5
 EQUAL = 1e-6  # relative objective, above which two are not equal
 
 
@@ -57,28 +58,41 @@ def codes(n_samples, n_peer):
     x, d = world.x, world.dictionary
     for sets in (True, False):
         FISTA(PENALTY, working_set=sets).encode(x[:20], d)  # compiled
-    peer, found = timed(
-        lambda: sparse_encode(
-            x[:n_peer], d.atoms, algorithm="lasso_cd", alpha=PENALTY, positive=True, max_iter=1000
-        )
-    )
-    best = d.objective(x[:n_peer], found, PENALTY)
-    peer /= n_peer
+    sets, over_all = FISTA(PENALTY, working_set=True), FISTA(PENALTY, working_set=False)
+    for encoder in (sets, over_all):
+        encoder.encode(x[:20], d)  # compiled
+    peer, ours = [], []
+    for _ in range(TURNS):  # in turns, as the machine's speed comes and goes
+        ours.append(timed(lambda: sets.solve(x, d)))
+        peer.append(
+            timed(
+                lambda: sparse_encode(
+                    x[:n_peer], d.atoms, algorithm="lasso_cd", alpha=PENALTY, positive=True,
+                    max_iter=1000,
+                )
+            )
+        )  # fmt: skip
+    best = d.objective(x[:n_peer], peer[0][1], PENALTY)
+    fastest = min(seconds for seconds, _ in peer) / n_peer
+    ratios = [theirs / n_peer / (own / n_samples) for (theirs, _), (own, _) in zip(peer, ours, strict=True)]
+    seconds, solved = timed(lambda: over_all.solve(x, d))
     print(f"{'codes, a sample':<34}{'ms':>9}{'peer / ours':>13}{'excess objective':>18}")
-    print(f"{'scikit-learn, lasso_cd':<34}{1e3 * peer:9.3f}{1:13.1f}{0:18.0e}")
-    for name, sets in (("FISTA on working sets", True), ("FISTA over all atoms", False)):
-        encoder = FISTA(PENALTY, working_set=sets)
-        seconds, ours = timed(lambda encoder=encoder: encoder.solve(x, d))
-        excess = ((ours.objective[:n_peer] - best) / best).max()
+    print(f"{'scikit-learn, lasso_cd':<34}{1e3 * fastest:9.3f}{1:13.1f}{0:18.0e}")
+    for name, taken, found in (
+        ("FISTA on working sets", *min(ours, key=lambda one: one[0])),
+        ("FISTA over all atoms", seconds, solved),
+    ):
+        excess = ((found.objective[:n_peer] - best) / best).max()
         assert excess < EQUAL, excess
-        each = seconds / n_samples
-        print(f"{name:<34}{1e3 * each:9.3f}{peer / each:13.1f}{excess:18.0e}", flush=True)
+        each = taken / n_samples
+        print(f"{name:<34}{1e3 * each:9.3f}{fastest / each:13.1f}{excess:18.0e}", flush=True)
     # Samples leave when they are solved: their steps, in whole batches, are the least work.
-    n = round(ours.n_iterations.sum() / BATCH)
+    n = round(solved.n_iterations.sum() / BATCH)
     bound = products(d.atoms, BATCH, n)
     print(f"{'its products alone':<34}{1e3 * bound / n_samples:9.3f}")
     print(f"over all atoms / its products: {seconds / bound:.2f} (wanted: 2 at most); "
-          "peer / working sets wanted: 10 at least")  # fmt: skip
+          f"peer / working sets, turn by turn: {min(ratios):.1f} to {max(ratios):.1f} "
+          "(wanted: 10 at least)")  # fmt: skip
 
 
 def dictionaries():

@@ -56,16 +56,19 @@ def fista(x, atoms, *settings, start=None, n_jobs=1, **options):
     solve = solver(atoms, *settings, **options)
 
     def task(rows):
-        return solve(x[rows], None if start is None else start[rows])
+        batch = slice(rows[0], rows[-1] + 1)
+        return solve(x[batch], None if start is None else start[batch], code[batch])[1:]
 
     if len(x) <= BATCH:
         return solve(x, start)
-    return Solution(*parallel.over(task, len(x), n_jobs=n_jobs, chunk=BATCH))
+    code = np.zeros((len(x), len(atoms)))
+    return Solution(code, *parallel.over(task, len(x), n_jobs=n_jobs, chunk=BATCH))
 
 
 def solver(atoms, penalty, n_iterations, tolerance, *, signed, sets=False):
     """A function of one batch and its first codes, or None, that returns a :class:`Solution`.
 
+    Its third argument may be zeros that become the codes: memory that is new costs time.
     ``sets``: on working sets of atoms, as long as these hold no more than half of all.
     """
     steep = steepness(atoms)
@@ -73,8 +76,10 @@ def solver(atoms, penalty, n_iterations, tolerance, *, signed, sets=False):
     gram = atoms @ atoms.T if sets or by_gram else None
     over_all = (gram if by_gram else None, penalty, 1.0 / steep, n_iterations, tolerance, signed)
 
-    def on_sets(x, start):
-        code = np.zeros((len(x), len(atoms))) if start is None else np.array(start)
+    def on_sets(x, start, out=None):
+        code = np.zeros((len(x), len(atoms))) if out is None else out
+        if start is not None:
+            code[:] = start
         gap, objective, steps = sparse.working_sets(
             x @ atoms.T, _power(x), gram, steep, penalty, signed, code, tolerance, n_iterations,
             len(atoms) // 2,
@@ -82,26 +87,28 @@ def solver(atoms, penalty, n_iterations, tolerance, *, signed, sets=False):
         found = Solution(code, objective, gap, steps)
         wide = np.flatnonzero((gap > tolerance * objective) & (steps < n_iterations))
         if wide.size:
-            finished = _batch(x[wide], atoms, code[wide], *over_all)
+            finished = _batch(x[wide], atoms, code[wide], None, *over_all)
             for kept, now in zip(found, finished, strict=True):
                 kept[wide] = now
         return found
 
-    return on_sets if sets else lambda x, start: _batch(x, atoms, start, *over_all)
+    return on_sets if sets else lambda x, start, out=None: _batch(x, atoms, start, out, *over_all)
 
 
 def _power(x):
     return 0.5 * np.einsum("ij,ij->i", x, x)
 
 
-def _batch(x, atoms, start, gram, penalty, step, n_iterations, tolerance, signed):
+def _batch(x, atoms, start, out, gram, penalty, step, n_iterations, tolerance, signed):
     """Solve one batch; a sample that is solved leaves it, so that products are of the others."""
     drive, power = x @ atoms.T, _power(x)
     code = np.zeros_like(drive) if start is None else np.array(start, float)
     product = np.zeros_like(drive) if start is None else _product(code, atoms, gram)
     before, product_before = code.copy(), product.copy()
     momentum, lowest = np.ones(len(x)), np.full(len(x), np.inf)
-    result = Solution(code.copy(), *np.zeros((2, len(x))), np.zeros(len(x), int))
+    result = Solution(
+        np.empty_like(code) if out is None else out, *np.zeros((2, len(x))), np.zeros(len(x), int)
+    )
     row = np.arange(len(x))  # which sample each row is
     for i in range(n_iterations + 1):
         last = i == n_iterations
@@ -110,13 +117,13 @@ def _batch(x, atoms, start, gram, penalty, step, n_iterations, tolerance, signed
             code[rose], product[rose] = before[rose], product_before[rose]
         if last or i % EVERY == 0:
             gap, value = sparse.duality_gap(code, product, drive, power, penalty, signed)
-            out = np.full(len(row), True) if last else gap <= tolerance * value
+            done = np.full(len(row), True) if last else gap <= tolerance * value
             for kept, now in zip(result, (code, value, gap, np.full(len(row), i)), strict=True):
-                kept[row[out]] = now[out]
-            if out.any():
+                kept[row[done]] = now[done]
+            if done.any():
                 state = code, before, product, product_before, drive, power, momentum, lowest, row
                 code, before, product, product_before, drive, power, momentum, lowest, row = (
-                    a[~out] for a in state
+                    a[~done] for a in state
                 )
             if not len(row):
                 return result

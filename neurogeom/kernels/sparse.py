@@ -221,15 +221,24 @@ def _drive_left(drive, gram, member, s, size, left):
 
 @inner
 def _too_driven(left, penalty, signed, inside, excess, others):
-    """Atoms outside the set driven above the penalty, into ``others``, their drives, into
-    ``excess``: how many, and the largest of all drives."""
-    n_others, most = 0, 0.0
-    for j in range(left.size):
+    """Atoms outside the set driven above the penalty, into ``others``, and their drives.
+
+    returns : how many, and the largest of all drives
+    """
+    n, most, n_others = 0, 0.0, 0
+    for j in range(left.size):  # without a branch, which would be foretold badly
+        others[n] = j
+        n += (abs(left[j]) if signed else left[j]) > penalty
+    for b in range(n):
+        j = others[b]
         value = abs(left[j]) if signed else left[j]
-        if value > penalty and not inside[j]:
+        most = max(value, most)
+        if not inside[j]:
             excess[n_others], others[n_others] = value, j
             n_others += 1
-        most = value if value > most else most
+    if n == 0:
+        for j in range(left.size):
+            most = max(abs(left[j]) if signed else left[j], most)
     return n_others, most
 
 
