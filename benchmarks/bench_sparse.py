@@ -74,7 +74,10 @@ def codes(n_samples, n_peer):
         )  # fmt: skip
     best = d.objective(x[:n_peer], peer[0][1], PENALTY)
     fastest = min(seconds for seconds, _ in peer) / n_peer
-    ratios = [theirs / n_peer / (own / n_samples) for (theirs, _), (own, _) in zip(peer, ours, strict=True)]
+    ratios = [
+        theirs / n_peer / (own / n_samples)
+        for (theirs, _), (own, _) in zip(peer, ours, strict=True)
+    ]
     seconds, solved = timed(lambda: over_all.solve(x, d))
     print(f"{'codes, a sample':<34}{'ms':>9}{'peer / ours':>13}{'excess objective':>18}")
     print(f"{'scikit-learn, lasso_cd':<34}{1e3 * fastest:9.3f}{1:13.1f}{0:18.0e}")

@@ -54,6 +54,34 @@ def number(
             )
 
 
+def reals(name: str, values: Any) -> np.ndarray:
+    """An array of any shape as floats; no imaginary part is lost, no text read as a number.
+
+    Raises
+    ------
+    TypeError
+        It holds something else, or rows of different lengths.
+
+    Examples
+    --------
+    >>> reals("x", [1, True])
+    array([1., 1.])
+    >>> reals("x", [1j])
+    Traceback (most recent call last):
+        ...
+    TypeError: x must be an array of real numbers, not of complex128
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise TypeError(
+            f"{name} must be an array of real numbers, not rows of different lengths"
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of real numbers, not of {array.dtype}")
+    return array.astype(float, copy=False)
+
+
 def whole(least: int, **options: Any) -> None:
     """Refuse what is no whole number of `least` or more; 2.0, True and False are none.
 

@@ -201,6 +201,7 @@ def test_directions_of_a_recording_leave_out_what_is_noise_and_carry_over():
         (lambda x: find_directions(x, method="pca", n=7), "give at most 6"),
         (lambda x: find_directions(x, n=41), "give at most 40"),
         (lambda x: find_directions(x, n=0), "1 or more"),
+        (lambda x: find_directions(activity(np.ones((40, 6))), n=2), "no neuron responds"),
         (lambda x: find_directions(x, method="pca", code="distance"), "has no effect on method"),
         (lambda x: find_directions(x, penalty=0.1), "penalty has no effect"),
         (lambda x: find_directions(x, method=lambda h, n, s: np.eye(3)), "return finite"),

@@ -289,6 +289,23 @@ def test_what_cannot_be_encoded_is_said_in_one_sentence(problem, call, message):
         call(d, x)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda d, x: Dictionary(1j * d.atoms),
+        lambda d, x: Dictionary(d.atoms, centre=np.full(8, "a")),
+        lambda d, x: OMP(1).encode(1j * x, d),
+        lambda d, x: d.decode(1j * np.ones((1, 16))),
+        lambda d, x: mcc(1j * x, x),
+        lambda d, x: d.encode([[1.0, 2.0], [3.0]], OMP(1)),
+    ],
+)
+def test_numbers_that_are_not_real_are_no_activity(problem, call):
+    x, d = problem
+    with pytest.raises(TypeError, match="must be an array of real numbers, not"):
+        call(d, x)
+
+
 def test_the_table_of_known_dictionaries_holds_over_worlds():
     """Section 1.5 of the specification, medians over five worlds of half its size."""
     worlds = [superposition(512, seed=seed) for seed in range(5)]

@@ -228,3 +228,16 @@ def test_what_cannot_be_is_refused_in_one_sentence(call, message):
     x = recorded(np.random.default_rng(0).standard_normal((12, 30, 4)))
     with pytest.raises(ValueError, match=message):
         call(x)
+
+
+@pytest.mark.slow
+def test_neurons_of_the_human_medial_temporal_lobe_tell_no_slow_factors_of_clips(recordings):
+    """35 neurons, 4 s of each of 90 clips: a result, printed with -s, and that it is said."""
+    file = next((recordings / "human_boundaries").glob("*.nwb"))
+    x = ng.read_nwb(file, "start_time", (0, 4), bin_width=0.2, table="encoding_table")
+    result = slow_factors(x)
+    print(result.estimate, result.noise_share, result.increment_shape, result.attrs["notes"])
+    assert result.attrs["n_pairs"] + result.attrs["n_pairs_held_out"] == 90 * 19
+    assert float(result.estimate.sel(model="slow")) < 0
+    assert result.attrs["notes"][0].startswith("latents predict held-out moments no better")
+    assert float(result.noise_share) > 0.5

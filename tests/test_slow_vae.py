@@ -278,6 +278,11 @@ def test_what_cannot_be_is_refused_in_one_sentence(options, message):
         slow_vae(ROWS, ROWS + 1, **{"n_latents": 2, **options})
 
 
+def test_features_that_never_vary_are_refused():
+    with pytest.raises(ValueError, match="no feature varies"):
+        slow_vae(np.ones((20, 4)), np.ones((20, 4)), n_latents=2)
+
+
 def test_images_that_are_not_square_are_refused():
     with pytest.raises(ValueError, match="3 features are no side"):
         slow_vae(ROWS[:, :3], ROWS[:, 1:], n_latents=2, network="conv")
@@ -287,7 +292,7 @@ def test_rows_of_another_shape_or_not_finite_are_refused(tiny):
     own, found = tiny
     with pytest.raises(ValueError, match=r"must be \(sample, 2\)"):
         found.transform(np.zeros((3, 5)))
-    with pytest.raises(ValueError, match="not all finite"):
+    with pytest.raises(ValueError, match="must be .*all finite"):
         found.transform(np.full((3, 2), np.nan))
     with pytest.raises(ValueError, match="net=7 is none of the 1"):
         found.transform(own.x0, net=7)

@@ -299,7 +299,7 @@ def _frame(x, centre):
 
 
 def _true(codes, n_samples, n_atoms):
-    codes = np.asarray(codes, float)
+    codes = options.reals("codes", codes)
     if codes.shape != (n_samples, n_atoms) or not (np.isfinite(codes) & (codes >= 0)).all():
         raise ValueError(
             f"codes of shape {codes.shape} must be ({n_samples}, {n_atoms}) finite numbers of 0 or "

@@ -56,7 +56,7 @@ def chance_match(
     m = true.n_neurons
     white, colour = np.eye(m), np.eye(m)
     if covariance is not None:
-        covariance = np.asarray(covariance, float)
+        covariance = options.reals("covariance", covariance)
         if covariance.shape != (m, m) or not np.isfinite(covariance).all():
             raise ValueError(
                 f"covariance of shape {covariance.shape} is not that of {m} neurons; give finite "
@@ -106,7 +106,7 @@ def chance_mcc(
     """
     options.whole(1, n_draws=n_draws)
     options.whole(0, seed=seed)
-    found = np.asarray(found, float)
+    found = options.reals("found", found)
     draws = []
     for i in range(n_draws):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 1, i)))

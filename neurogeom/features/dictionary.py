@@ -48,7 +48,7 @@ class Dictionary:
     length: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self):
-        atoms = np.array(self.atoms, float)
+        atoms = options.reals("atoms", self.atoms)
         if atoms.ndim != 2 or not atoms.size:
             raise ValueError(f"atoms of shape {atoms.shape} are no dictionary; give (atom, neuron)")
         length = np.linalg.norm(atoms, axis=1)
@@ -60,7 +60,7 @@ class Dictionary:
             )
         n = atoms.shape[1]
         neurons = None if self.neurons is None else np.asarray(self.neurons)
-        centre = np.zeros(n) if self.centre is None else np.array(self.centre, float)
+        centre = np.zeros(n) if self.centre is None else options.reals("centre", self.centre).copy()
         if neurons is not None and (neurons.shape != (n,) or len(np.unique(neurons)) < n):
             raise ValueError(
                 f"neurons of shape {neurons.shape} do not label {n} neurons; give one label, each "
@@ -95,7 +95,7 @@ class Dictionary:
         """
         if isinstance(x, xr.DataArray):
             x = self._ordered(activity.validate(x))
-        x = np.asarray(x, float)
+        x = options.reals("activity", x)
         if x.ndim != 2 or x.shape[1] != self.n_neurons or not len(x):
             raise ValueError(
                 f"activity of shape {x.shape} does not fit a dictionary of {self.n_neurons} "
@@ -141,7 +141,7 @@ class Dictionary:
 
     def checked(self, codes: Any) -> np.ndarray:
         """Codes as float (sample, atom), or a sentence that says why they are none."""
-        codes = np.asarray(codes, float)
+        codes = options.reals("codes", codes)
         if codes.ndim != 2 or codes.shape[1] != self.n_atoms:
             raise ValueError(
                 f"codes of shape {codes.shape} do not fit {self.n_atoms} atoms; give (sample, atom)"

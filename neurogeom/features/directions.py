@@ -181,8 +181,11 @@ def fitted(h, method, n, normalise, code, penalty, seed) -> tuple[np.ndarray, En
     if method in ("pca", "ica", "kmeans", "sparse") and n > most:
         raise ValueError(f"n={n} directions by {method!r} of {n_stimuli} stimuli and {n_neurons} "
                          f"neurons; give at most {most}")  # fmt: skip
+    if not np.ptp(h, axis=0).any():
+        raise ValueError("no neuron responds differently to any two stimuli, so that there is no "
+                         "direction to find; leave such neurons out")  # fmt: skip
     if callable(method):
-        vectors = np.asarray(method(_rows(h, normalise), n, seed), float)
+        vectors = options.reals("what method returned", method(_rows(h, normalise), n, seed))
         if vectors.ndim != 2 or vectors.shape[1] != n_neurons or not np.isfinite(vectors).all():
             raise ValueError(f"method returned an array of shape {vectors.shape}; return finite "
                              f"(direction, {n_neurons})")  # fmt: skip

@@ -128,7 +128,7 @@ class OMP:
 
     Parameters
     ----------
-    n_nonzero : int, atoms of a sample
+    n_nonzero : int, atoms of a sample at most; as many as neurons fit anything
 
     Source: Pati, Rezaiifar & Krishnaprasad 1993; scikit-learn's ``orthogonal_mp_gram``.
 

@@ -21,7 +21,7 @@ from ..engine.population import population
 from ..engine.resampling import folds
 from ..formulas import predictivity
 from ..levels import trial_column
-from ..options import hint, number, whole
+from ..options import hint, number, reals, whole
 
 __all__ = ["factor_readout"]
 
@@ -178,7 +178,7 @@ def _gathered(given, factors):
     if named and not activities:
         raise ValueError(f"factors={factors!r} name coordinates, and there is no activity that has "
                          "them; give a mapping of names to arrays")  # fmt: skip
-    arrays = {n: np.asarray(own, float) for n, own in given.items() if n not in activities}
+    arrays = {n: reals(n, own) for n, own in given.items() if n not in activities}
     of_trial = {} if named else {str(n): np.asarray(own) for n, own in factors.items()}
     counts = {n: a.shape[0] if a.ndim else 0 for n, a in {**arrays, **of_trial}.items()}
     counts |= {n: own.sizes.get("trial", 0) for n, own in activities.items()}

@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from ..learn import device_of, fit, lazy_torch, one_thread
-from ..options import is_whole, number, switch, whole
+from ..options import is_whole, number, reals, switch, whole
 from ._labelled import N_HELD_OUT, Trials, Worlds, whitening
 from .clustered import Clustered
 from .recovery import class_vector_recovery, linear_recovery, orthogonality
@@ -180,7 +180,7 @@ class Classified:
 
         By the start that was kept, or another.
         """
-        x = np.asarray(x, dtype=float)
+        x = reals("samples", x)
         n_channels = self.module.centre.shape[2]
         if x.ndim != 2 or x.shape[1] != n_channels:
             raise ValueError(f"samples of shape {x.shape}: give (sample, {n_channels}), the "

@@ -155,7 +155,7 @@ def _draws(y, per_class, n_draws, seed):
 
 
 def _checked(name, features, labels):
-    x, y = np.asarray(features, float), np.asarray(labels)
+    x, y = options.reals(name, features), np.asarray(labels)
     if x.ndim != 2 or y.shape != (len(x),) or not len(x):
         raise ValueError(f"{name} of shape {x.shape} and labels of shape {y.shape}: give (row, "
                          "feature) and one label a row")  # fmt: skip

@@ -15,7 +15,7 @@ import xarray as xr
 
 from ..formulas.match import mcc
 from ..formulas.predictivity import held_out
-from ..options import number, one_of, whole
+from ..options import number, one_of, reals, whole
 
 __all__ = ["class_vector_recovery", "linear_recovery", "orthogonality"]
 
@@ -268,7 +268,7 @@ def _scored(x, y, halves, method):
 
 
 def _matrix(x, name, n_samples=None):
-    x = np.asarray(x, dtype=float)
+    x = reals(name, x)
     if x.ndim != 2 or 0 in x.shape or n_samples not in (None, len(x)):
         wanted = "(sample, channel)" if n_samples is None else f"({n_samples}, channel)"
         raise ValueError(f"{name} of shape {x.shape} must be a filled matrix {wanted}: a row a "

@@ -231,7 +231,7 @@ def percept(stimuli: Any, metric: Any, labels: np.ndarray, name: str) -> Percept
         raise ValueError("similarities are given, and so no metric is used; leave metric out")
     if isinstance(stimuli, Similarity):
         return Percept(np.empty((0, 0)), _symmetric(stimuli.values, len(labels)))
-    found = np.asarray(stimuli)
+    found = options.reals("the embedding", stimuli)
     if found.ndim != 2 or len(found) != len(labels):
         raise ValueError(f"the embedding has shape {found.shape}; give ({len(labels)}, features) "
                          f"for the {len(labels)} of {name!r}")  # fmt: skip
@@ -239,7 +239,7 @@ def percept(stimuli: Any, metric: Any, labels: np.ndarray, name: str) -> Percept
         row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
         raise ValueError(f"the embedding of {name} {labels[row]} is not finite; leave it out or "
                          "mend it")  # fmt: skip
-    return Percept(np.ascontiguousarray(found, float), np.empty((0, 0)))
+    return Percept(np.ascontiguousarray(found), np.empty((0, 0)))
 
 
 def in_order(values: Any, labels: np.ndarray, name: str) -> Any:
@@ -265,7 +265,7 @@ def as_images(images: Any) -> np.ndarray:
         if odd is not None:
             raise ValueError(f"image {odd} has shape {shapes[odd]} and image 0 {shapes[0]}; crop "
                              "or resize them to one shape")  # fmt: skip
-    found = np.asarray(images, float)
+    found = options.reals("images", images)
     if found.ndim not in (3, 4):
         raise ValueError(f"images have shape {found.shape}; give (stimulus, height, width) or "
                          "(stimulus, height, width, channel)")  # fmt: skip
@@ -287,11 +287,11 @@ def _pooling(size, grid):
 
 
 def _embedding(rows):
-    return np.asarray(rows, float)
+    return options.reals("the embedding", rows)
 
 
 def _symmetric(values, n):
-    values = np.array(values, float)
+    values = options.reals("similarities", values).copy()
     if values.shape != (n, n):
         raise ValueError(f"similarities have shape {values.shape}; give ({n}, {n}) for the {n} "
                          "stimuli")  # fmt: skip

@@ -13,7 +13,7 @@ import xarray as xr
 from .. import learn
 from .._version import __version__
 from ..formulas.laplace_transition import beyond, increment_shape
-from ..options import is_whole, number, one_of, whole
+from ..options import is_whole, number, one_of, reals, whole
 from .slow_ica import SPARSE, moments, unmixed
 
 __all__ = ["SlowVAE", "slow_vae"]
@@ -229,13 +229,13 @@ class SlowVAE:
     def decode(self, z, *, net: int | None = None) -> np.ndarray:
         """Mean of the likelihood at latents z (sample, latent), in the units of the data."""
         torch = learn.lazy_torch()
-        z = np.asarray(z, np.float32)
+        z = reals("z", z)
         n_latents = self.results.sizes["latent"]
         if z.ndim != 2 or z.shape[1] != n_latents or not np.isfinite(z).all():
             raise ValueError(f"z of shape {z.shape} must be (sample, {n_latents}), all finite")
         own = self._net(net)
         with learn.one_thread(), torch.inference_mode():
-            z = torch.from_numpy(z).to(self.module.centre.device)
+            z = torch.from_numpy(z.astype(np.float32)).to(self.module.centre.device)
             return self.module.alone(own).decode(z[None])[0].cpu().numpy().astype(float)
 
     def elbo(self, x0, x1, *, net: int | None = None, seed: int = 0) -> float:
@@ -265,11 +265,9 @@ class SlowVAE:
 
     def _rows(self, x):
         torch = learn.lazy_torch()
-        rows, n = np.asarray(x), self.module.centre.shape[-1]
-        if rows.ndim != 2 or rows.shape[1] != n or rows.dtype.kind not in "fiub":
-            raise ValueError(f"x of shape {rows.shape} must be (sample, {n}), as in training")
-        if not np.isfinite(rows).all():
-            raise ValueError("x is not all finite; leave out rows with NaN or infinity")
+        rows, n = reals("x", x), self.module.centre.shape[-1]
+        if rows.ndim != 2 or rows.shape[1] != n or not np.isfinite(rows).all():
+            raise ValueError(f"x of shape {rows.shape} must be (sample, {n}), all finite")
         return torch.from_numpy(rows.astype(np.float32)).to(self.module.centre.device)
 
 
@@ -284,6 +282,8 @@ def _check(first, second, likelihood, obs_sd, loss, gamma):
     if loss == "elbo" and gamma == 0:
         raise ValueError("loss='elbo' with gamma=0 leaves the second moment without a prior; a "
                          "beta-VAE is loss='two_way' with gamma=0")  # fmt: skip
+    if all((own == first[..., :1, :]).all() for own in (first, second)):
+        raise ValueError("no feature varies over the pairs; give some that do")
     low = min(first.min(), second.min())
     if likelihood == "bernoulli" and (low < 0 or max(first.max(), second.max()) > 1):
         raise ValueError("likelihood='bernoulli' takes values from 0 to 1; scale them, or give "

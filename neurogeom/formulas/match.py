@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..options import reals
+
 KINDS = ("pearson", "spearman")
 OVER = ("true", "fewer")
 
@@ -47,7 +49,7 @@ def match(similarity: np.ndarray, *, over: str = "true") -> Match:
     """
     from scipy.optimize import linear_sum_assignment
 
-    similarity = np.asarray(similarity, float)
+    similarity = reals("similarity", similarity)
     if over not in OVER:
         raise ValueError(f"over={over!r} is unknown; choose from {list(OVER)}")
     if similarity.ndim != 2 or not similarity.size or not np.isfinite(similarity).all():
@@ -76,7 +78,7 @@ def correlation(true: np.ndarray, found: np.ndarray, *, kind: str = "pearson") -
     """
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is unknown; choose from {list(KINDS)}")
-    true, found = (np.asarray(a, float) for a in (true, found))
+    true, found = reals("true", true), reals("found", found)
     if true.ndim != 2 or found.ndim != 2 or len(true) != len(found) or len(true) < 2:
         raise ValueError(f"shapes {true.shape} and {found.shape}: give (sample, true) and (sample, "
                          "found) of the same two samples or more")  # fmt: skip
@@ -139,7 +141,7 @@ def cosine(atoms: np.ndarray, others: np.ndarray, *, signed: bool = False) -> np
     ValueError
         They differ in neurons or are not finite.
     """
-    a, b = (np.asarray(x, float) for x in (atoms, others))
+    a, b = reals("atoms", atoms), reals("others", others)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError(f"atoms of shapes {a.shape} and {b.shape}: give (atom, neuron) of the "
                          "same neurons")  # fmt: skip
