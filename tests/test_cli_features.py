@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import neurogeom as ng
 from neurogeom.cli.features import _METHODS, NEEDED, OPTIONS
+from neurogeom.report.features import features
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,16 @@ def files(tmp_path_factory):
 
 def test_every_method_has_its_options():
     assert set(OPTIONS) == set(NEEDED) == set(_METHODS)
+
+
+def test_a_table_names_its_rows_and_columns_by_four_digits():
+    ds = xr.Dataset(
+        {"estimate": 0.5, "choice": (("n_atoms", "penalty"), [[0.1, 0.2]])},
+        {"n_atoms": [4], "penalty": [0.25009623905467104, 1000.0]},
+        {"measure": "sparse"},
+    )
+    page = features(xr.DataTree.from_dict({"sparse": ds})).splitlines()
+    assert page[3:5] == ["choice  0.2501   1000", "4        0.100  0.200"]
 
 
 def test_the_index_of_a_datum_is_printed_and_written_from_nwb_and_from_activity(

@@ -168,7 +168,8 @@ def test_sparse_moves_tell_the_latents_and_gaussian_ones_are_said_not_to(linear)
     assert (shape[best] < 1.3).all()
     assert (shape[gaussian] > 1.7).all()
     assert found.results.attrs["notes"] == [
-        "2 latents move by nearly Gaussian steps (exponent 1.7 or more): their axes cannot be told"
+        "2 of 4 latents move by nearly Gaussian steps (exponent 1.7 or more): their axes cannot be "
+        "told"
     ]
 
 

@@ -296,8 +296,8 @@ def _notes(found):
         )
     shape = found.increment_shape.values[found.active.values]
     if (shape >= SPARSE).any():
-        notes.append(f"{int((shape >= SPARSE).sum())} latents move by nearly Gaussian steps: their "
-                     "axes cannot be told")  # fmt: skip
+        notes.append(f"{int((shape >= SPARSE).sum())} of {shape.size} latents in use move by "
+                     "nearly Gaussian steps: their axes cannot be told")  # fmt: skip
     if not found.active.any():
         notes.append(f"no latent is used (variance of its mean above {ACTIVE})")
     return notes

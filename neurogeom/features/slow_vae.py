@@ -391,10 +391,10 @@ def _notes(active, passed, shape, gamma, stopped):
                      "used (their mean hardly varies)")  # fmt: skip
     quiet = int((active & (passed < SEEN) & ~(shape < 1)).sum())
     if gamma and quiet:
-        notes.append(f"{quiet} latents seldom move beyond their posterior sd, where the prior is "
-                     "nearly quadratic and tells no axes: try a longer lag")  # fmt: skip
+        notes.append(f"{quiet} of {active.size} latents seldom move beyond their posterior sd, where "
+                     "the nearly quadratic prior tells no axes: try a longer lag")  # fmt: skip
     gaussian = int((active & ~(shape < SPARSE)).sum())
     if gaussian:
-        notes.append(f"{gaussian} latents move by nearly Gaussian steps (exponent {SPARSE} or "
-                     "more): their axes cannot be told")  # fmt: skip
+        notes.append(f"{gaussian} of {active.size} latents move by nearly Gaussian steps (exponent "
+                     f"{SPARSE} or more): their axes cannot be told")  # fmt: skip
     return notes

@@ -99,7 +99,8 @@ def _alike(values, estimate):
 
 
 def _at(ds, dim, i):
-    return str(ds[dim].values[i]) if dim in ds.coords else str(i)
+    label = ds[dim].values[i] if dim in ds.coords else i
+    return f"{label:.4g}" if isinstance(label, float) else str(label)
 
 
 def _words(name):
