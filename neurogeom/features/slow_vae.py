@@ -391,8 +391,8 @@ def _notes(active, passed, shape, gamma, stopped):
                      "used (their mean hardly varies)")  # fmt: skip
     quiet = int((active & (passed < SEEN) & ~(shape < 1)).sum())
     if gamma and quiet:
-        notes.append(f"{quiet} of {active.size} latents seldom move beyond their posterior sd, where "
-                     "the nearly quadratic prior tells no axes: try a longer lag")  # fmt: skip
+        notes.append(f"{quiet} of {active.size} latents seldom move beyond their posterior sd: "
+                     "there a nearly quadratic prior tells no axes; try a longer lag")  # fmt: skip
     gaussian = int((active & ~(shape < SPARSE)).sum())
     if gaussian:
         notes.append(f"{gaussian} of {active.size} latents move by nearly Gaussian steps (exponent "
