@@ -8,6 +8,7 @@ from scipy import stats
 
 import neurogeom as ng
 from neurogeom.features import Dictionary, sparse, superposition
+from neurogeom.features.sparse import _turned
 
 FEW = {"n_restarts": 2, "n_splits": 1, "n_shuffles": 3, "n_null": 39, "seed": 0}
 
@@ -96,6 +97,48 @@ def is_nominal(count, n):
     return stats.binomtest(count, n, 0.05, alternative="greater").pvalue > 0.005
 
 
+class _Axes:
+    """Stands for a fit: a half's dictionary is its first principal axis."""
+
+    def __init__(self, seed):
+        self.seed, self.seen = seed, []
+
+    def between(self, halves):
+        self.seen.append(halves)
+        one, other = (np.linalg.svd(half)[2][0] for half in halves)
+        return abs(one @ other)
+
+
+def test_turned_trials_keep_mean_and_covariance_of_all_and_not_their_places():
+    rng = np.random.default_rng(3)
+    halves = [x - x.mean(axis=0) for x in (rng.standard_normal((9, 4)), rng.random((7, 4)))]
+    fit, pool = _Axes(0), np.concatenate(halves)
+    _turned(fit, halves, None, 200, 1)
+    for turned in fit.seen:
+        assert [len(half) for half in turned] == [9, 7]
+        np.testing.assert_allclose([half.mean(axis=0) for half in turned], 0, atol=1e-12)
+        both = np.concatenate(turned)
+        np.testing.assert_allclose(both.T @ both, pool.T @ pool, atol=1e-12)
+    first = np.array([turned[0][0] for turned in fit.seen])  # as likely one way as the other
+    assert (np.abs(first.mean(axis=0)) < 5 * first.std(axis=0) / np.sqrt(200)).all()
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_turned_trials_reject_gaussian_ones_of_any_covariance_as_often_as_said(scaled):
+    rejected, n = 0, 400
+    for seed in range(n):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((14, 5)) * [3, 2, 1, 1, 0.5] @ rng.standard_normal((5, 5))
+        halves = [half - half.mean(axis=0) for half in np.split(x, 2)]
+        gains = [1 / half.std(axis=0) for half in halves] if scaled else None
+        fit = _Axes(seed)
+        found = fit.between(
+            [h * g for h, g in zip(halves, gains, strict=True)] if scaled else halves
+        )
+        rejected += (_turned(fit, halves, gains, 19, 1) < found).all()
+    assert abs(rejected - 0.05 * n) < 3.3 * np.sqrt(0.05 * 0.95 * n)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["independent", "shared", "unequal", "drift"])
 def test_labels_without_meaning_are_told_by_no_atom_in_19_of_20_data_sets(kind):
@@ -155,7 +198,7 @@ def test_neurons_recorded_apart_share_the_features_of_their_condition_means():
     assert "at most 7 dimensions" in result.attrs["notes"][0]
     stable = result.sel(quantity="stability_halves")
     assert stable.estimate > stable.shuffled.max()
-    assert stable.estimate < stable.null.max()  # a dense code, as stable as Gaussian trials
+    assert stable.estimate < stable.null.max()  # a dense code, as stable as turned trials
     assert result.estimate.sel(quantity="predicted_variance") > result.shuffled.max("shuffle").sel(
         quantity="predicted_variance"
     )

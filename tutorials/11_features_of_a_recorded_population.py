@@ -85,9 +85,10 @@ for n in (4, 12, 40, 200):
 
 # %% [markdown]
 # Even this is too easy a null for two halves of one recording, which both follow whatever is large
-# in the data, sparse or not. So `sparse` draws Gaussian trials with the covariance of the recording
-# and learns two halves of those as well: as stable as that any data of this covariance are. In the
-# first table above the level is .57, not the .42 of random directions.
+# in the data, sparse or not. So `sparse` turns the trials among one another at random, which keeps
+# their covariance and makes them Gaussian, and learns two halves of those as well: as stable as
+# that is whatever has this covariance. In the first table above the level is .58, not the .42 of
+# random directions.
 #
 # ## What do the atoms mean?
 #
@@ -125,13 +126,13 @@ for seed in (0, 2):
 
 # %% [markdown]
 # There is structure that neurons share, so `predicted_variance` is above that of shuffled neurons.
-# Halves of the trials agree at .46 and .51, and two halves of Gaussian trials of this covariance at
-# .38 and .44: most of that is what any dense code does, and one of five draws reached it in the
-# second animal (with five p cannot be below .17; ask for more where it matters). Principal axes
-# predict nearly as much, where in the sparse world they predicted nothing; half of the atoms are
-# active at any time; and half of them tell two or three variables: they point at corners and edges
-# of the cube, not along its axes. Stable does not mean sparse, and an atom that tells the rule may
-# tell the cue as well; look at its whole row before you name it.
+# Halves of the trials agree at .46 and .51, and two halves of turned trials, Gaussian ones of this
+# covariance, at .61 and .67: a dense code is no more stable than that. (With five draws p cannot be
+# below .17; ask for more where it matters.) Principal axes predict nearly as much, where in the
+# sparse world they predicted nothing; half of the atoms are active at any time; and half of them
+# tell two or three variables: they point at corners and edges of the cube, not along its axes.
+# Stable does not mean sparse, and an atom that tells the rule may tell the cue as well; look at its
+# whole row before you name it.
 #
 # ## When nothing is found
 #
@@ -148,15 +149,15 @@ truth = weak.attrs["truth_population"]["decoding"]
 print(f"decoding in truth: {np.round(list(truth.values()), 2)}")
 
 # %% [markdown]
-# No variance predicted, halves that match as Gaussian ones do, no atom that tells a variable: the
-# dictionary has atoms still, and a gallery of the best of them would look well in a figure. The
-# result says that they are not shown to be anything. It does not say that nothing is coded: all
-# three variables are, and a decoder of many trials would read them at .69.
+# No variance predicted, halves that match no better than turned ones, no atom that tells a
+# variable: the dictionary has atoms still, and a gallery of the best of them would look well in a
+# figure. The result says that they are not shown to be anything. It does not say that nothing is
+# coded: all three variables are, and a decoder of many trials would read them at .69.
 #
 # This is what a real one looks like. In dorsolateral prefrontal cortex (M1, 200 to 400 ms after the
 # cue; Fascianelli et al. 2024, Nat Commun 15, doi 10.1038/s41467-024-50503-w), 205 neurons of 52
 # sessions with 12 pseudo-trials a condition, the predicted variance is -.029 against -.031 where
-# neurons are shuffled. Halves match at .114 where chance is .093 (p .14), and no atom tells rule,
+# neurons are shuffled. Halves match at .114 where chance is .152 (p .95), and no atom tells rule,
 # response or shape: the smallest corrected p is .18. `docs/claims.md` has the row, with the verdict
 # "not found".
 #
@@ -248,9 +249,9 @@ for score in shown:
 #
 # That a population has sparse features asks for four things together: half of its neurons predict
 # the other half on trials held out, beyond shuffled neurons *and* beyond principal axes; two halves
-# of the trials find the same atoms, beyond Gaussian ones; few atoms are active at a time; and,
-# where they are to have names, one variable tells an atom and no other does, corrected for all that
-# were looked at. A dense code passes some of these, and in the first table shuffled neurons come
-# within .04 of passing the number that is easiest to print, explained variance. Where they fail,
-# the sentence to write is that sparse features were not found with these neurons and trials, and
-# how many there were.
+# of the trials find the same atoms, beyond turned ones; few atoms are active at a time; and, where
+# they are to have names, one variable tells an atom and no other does, corrected for all that were
+# looked at. A dense code passes some of these, and in the first table shuffled neurons come within
+# .04 of passing the number that is easiest to print, explained variance. Where they fail, the
+# sentence to write is that sparse features were not found with these neurons and trials, and how
+# many there were.

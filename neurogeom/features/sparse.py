@@ -71,8 +71,9 @@ def sparse(
     through the same encoder. ``shuffled`` are all five where each neuron's trials are shuffled on
     their own and everything is learnt again: the null of all but ``stability_halves``, for restarts
     agree on noise too. Two dictionaries of anything large in the data match, sparse or not: the
-    null of ``stability_halves`` are those of two halves of Gaussian trials that have the (shrunk)
-    covariance of the data, and ``chance`` is how well they match.
+    null of ``stability_halves`` are those of two halves of trials that are turned among one another
+    at random, which keeps their covariance and leaves them Gaussian, and ``chance`` is how well
+    they match.
 
     Activity is centred, so with non-negative codes a neuron's rise and its fall are two features.
     Sessions recorded apart share no trials: features are then those of condition means.
@@ -144,12 +145,13 @@ def sparse(
     first, *splits = ((r.train, r.test) for r in map(_centred, s.draws(split=True).samples))
     n_atoms, penalty, choice = _chosen(first, n_atoms, penalty, nonneg, n_components, s.seed)
     fit = Fit(n_atoms, float(penalty), nonneg, n_components, n_restarts, s.seed)
-    halves = _halves(s)
+    raw, gains = zip(*_halves(s), strict=True)
+    halves = [x * gain for x, gain in zip(raw, gains, strict=True)]
     data = fit.everything(splits, halves, n_jobs)
     shuffled = _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress)
-    gaussian = _gaussian(fit, halves, n_shuffles, n_jobs)
+    turned = _turned(fit, raw, None if s.scale == "none" else gains, n_shuffles, n_jobs)
     note = _identified(fit, data.codes, splits[0][0])
-    quantities = _quantities(data, shuffled, gaussian, fit)
+    quantities = _quantities(data, shuffled, turned, fit)
     result = packed(quantities, n_null=n_shuffles).assign(choice)
     result["pca"] = "quantity", [*data.pca, np.nan, np.nan]
     result["shuffled"] = ("shuffle", "quantity"), shuffled
@@ -209,7 +211,8 @@ def _centred(sample):
 
 
 def _halves(s):
-    """Trials of two disjoint halves, each (row, neuron), drawn and scaled like training trials."""
+    """Trials of two disjoint halves, each (row, neuron), drawn like training trials and centred,
+    with the gains (neuron,) that scale them."""
     p = s.population
     half = folds(p, 0, s.seed, n_folds=2)[0]
     found = []
@@ -223,8 +226,9 @@ def _halves(s):
                 p.bounds, p.trial0, p.keys, chosen, np.uint64(s.seed), np.uint64(0),
                 np.uint64(3 + i), n,
             )  # fmt: skip
-        x = p.gather(rows, *scaling(p, chosen, s.scale))
-        found.append(x - x.mean(axis=0))
+        centre, gain = scaling(p, chosen, s.scale)
+        x = p.gather(rows, centre, np.ones_like(gain))
+        found.append((x - x.mean(axis=0), gain))
     return found
 
 
@@ -265,28 +269,35 @@ def _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress):
     return parallel.over(task, n_shuffles, n_jobs=n_jobs, chunk=1, progress=told)[0]
 
 
-def _gaussian(fit, halves, n_draws, n_jobs):
-    """Matched cosines of halves of Gaussian trials with the covariance of all of them, (draw,).
+def _turned(fit, halves, gains, n_draws, n_jobs):
+    """Matched cosines of halves of trials that are turned among one another at random, (draw,).
 
-    Shrunk after Ledoit & Wolf (2004): that of few trials itself repeats better than the truth.
+    Gaussian trials are as likely as any turn of them, which keeps their mean and covariance, so
+    that of these the null is exact, whatever their covariance (Langsrud 2005, rotation tests).
+    Neurons of a turned half are scaled as those of the half were, unless gains is None.
     """
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    pool = np.concatenate(halves)
-    share = ledoit_wolf_shrinkage(pool, assume_centered=True)
-    own = np.sqrt((1 - share) / len(pool)) * pool
-    alone = np.sqrt(share * np.square(pool).mean())  # of each neuron
+    _, size, axes = np.linalg.svd(np.concatenate(halves), full_matrices=False)
+    kept = size > size[0] * 1e-9
+    own = size[kept, None] * axes[kept]
 
     def one(draw):
         rng = np.random.default_rng(np.random.SeedSequence(fit.seed, spawn_key=(KEY, draw, 1)))
-        drawn = [rng.standard_normal((len(half), len(pool))) @ own
-                 + alone * rng.standard_normal(half.shape) for half in halves]  # fmt: skip
-        return fit.between([x - x.mean(axis=0) for x in drawn])
+        drawn = [rng.standard_normal((len(half), len(own))) for half in halves]
+        frame, upper = np.linalg.qr(np.concatenate([x - x.mean(axis=0) for x in drawn]))
+        turned = np.split((frame * np.sign(np.diag(upper))) @ own, [len(halves[0])])
+        if gains is not None:
+            turned = [x * gain * _spread(half) / np.maximum(_spread(x), np.finfo(float).tiny)
+                      for x, half, gain in zip(turned, halves, gains, strict=True)]  # fmt: skip
+        return fit.between(turned)
 
     def task(draws):
         return (np.array([one(int(d)) for d in draws]),)
 
     return parallel.over(task, n_draws, n_jobs=n_jobs, chunk=1)[0]
+
+
+def _spread(x):
+    return np.sqrt(np.square(x).sum(axis=0))
 
 
 def _identified(fit, codes, train):
@@ -306,7 +317,7 @@ def _identified(fit, codes, train):
     return [sentence]
 
 
-def _quantities(data, shuffled, gaussian, fit):
+def _quantities(data, shuffled, turned, fit):
     """The five numbers with their nulls."""
     halves, restarts = fit.stability(data)
     values = dict(zip(SCORES, data.scores, strict=True))
@@ -319,12 +330,12 @@ def _quantities(data, shuffled, gaussian, fit):
             found.append(missing(name, direction, f"it needs {why}", least=least, most=most))
             continue
         of_halves = name == "stability_halves"
-        null = gaussian if of_halves else shuffled[:, i]
+        null = turned if of_halves else shuffled[:, i]
         found.append(
             Quantity(
                 name, float(value), direction, chance=float(null.mean()), least=least, most=most,
                 null=null,
-                null_method="Gaussian trials" if of_halves else "shuffled neurons",
+                null_method="turned trials" if of_halves else "shuffled neurons",
                 tail="less" if name == "objective" else "greater",
             )
         )  # fmt: skip
