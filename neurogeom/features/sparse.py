@@ -110,9 +110,9 @@ def sparse(
     Measured at nominal 0.05 on data sets of 80 trials, 20 neurons and 4 atoms: of labels without
     meaning the smallest corrected p of any atom and side rejects 0.05 of 520 with independent
     neurons, 0.07 of 300 with three dense signals that neurons share, 0.07 and 0.05 of 150 with
-    unequal conditions and with drift. ``stability_halves`` rejects 0.06 of 120 (independent) and
-    0.12 of 60 (dense signals): read one that is barely below 0.05 with care.
-    ``predicted_variance`` rejects 0.03 of 120.
+    unequal conditions and with drift. ``stability_halves`` rejects 0.03 of 80 (independent),
+    0.06 of 460 (dense signals) and none of 60 where neurons are recorded apart: trials that are
+    drawn one with another make it conservative. ``predicted_variance`` rejects 0.03 of 120.
 
     Raises
     ------
