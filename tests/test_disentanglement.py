@@ -693,3 +693,16 @@ def test_factors_of_the_wrong_sort_are_refused():
         disentanglement(_A, {"rule": _Y})
     with pytest.raises(KeyError, match="'shape' is not a column"):
         disentanglement(_A, ["shape"])
+
+
+def test_a_factor_that_is_mostly_at_its_maximum_is_no_error():
+    rng = np.random.default_rng(0)
+    most = np.where(np.arange(400) < 370, 1.0, rng.random(400))
+    codes = np.c_[most, rng.standard_normal(400)]
+    with np.errstate(all="ignore"):
+        found = disentanglement(
+            codes, {"most": most, "other": codes[:, 1]}, scores=("mcc", "mig"), n_null=3,
+            n_rotations=0,
+        )  # fmt: skip
+    assert found.estimate.values[0] > 0.9
+    assert "falls into one bin" in found.attrs["reasons"]["mig"]

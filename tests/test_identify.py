@@ -248,6 +248,13 @@ def test_worlds_of_other_sizes_and_samples_of_other_channels_are_refused():
         classify(small_world(), **TINY).encode(np.zeros((4, 3)))
 
 
+def test_codes_of_length_one_are_an_orthogonal_map_whatever_the_weights():
+    """C2 of theorem 1."""
+    world = clustered_latents(2, n_classes=20, n_layers=0, kappa=10.0, seed=0)
+    found = classify(world, hidden=(32,), steps=300, n_restarts=1, unit_code=True)
+    np.testing.assert_allclose(identifiability(found).singular_values.values, 1.0, atol=0.1)
+
+
 # --- acceptance -----------------------------------------------------------------------------------
 
 

@@ -21,6 +21,16 @@ def split(x, y, n=200):
     return x[:n], y[:n], x[n:], y[n:]
 
 
+@pytest.mark.parametrize("names", [[0, 1], [1, 0]])
+def test_chance_of_classes_alike_in_number_does_not_depend_on_their_names(names):
+    x = np.random.default_rng(0).standard_normal((200, 3))
+    train, test = np.repeat(names, [50, 50]), np.repeat(names, [80, 20])
+    assert float(probe(x[:100], train, x[100:], test).chance) == 0.5
+    train = np.repeat(names, [80, 20])
+    assert float(probe(x[:100], train, x[100:], test, per_class=5).chance) == 0.5
+    assert float(probe(x[:100], train, x[100:], test).chance) == 0.8
+
+
 def test_classes_are_read_where_they_are_and_at_chance_where_labels_are_shuffled():
     x, y = clusters(0)
     found = probe(*split(x, np.array(["a", "b", "c"])[y]))

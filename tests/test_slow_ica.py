@@ -62,3 +62,11 @@ def test_features_that_repeat_one_another_leave_as_many_components_as_there_are_
 def test_what_has_no_increments_is_said_in_one_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_bytes_do_not_wrap_where_moments_are_subtracted():
+    rng = np.random.default_rng(0)
+    x = np.cumsum(rng.laplace(size=(500, 2)), axis=0)
+    x = np.rint(255 * (x - x.min(axis=0)) / np.ptp(x, axis=0))
+    one, other = slow_ica(x.astype(np.uint8)), slow_ica(x)
+    assert one.identical(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -240,7 +241,7 @@ def _module(torch, parts, rows, network, layers, n_data, n_nets, seed):
         if layers is not None:
             raise ValueError("layers has no effect on a module of your own; leave it out")
         n_features = _n_features(torch, network, rows)
-        return parts.Indexed(network, n_data, n_features, own)
+        return parts.Indexed(copy.deepcopy(network), n_data, n_features, own)
     layers = NETWORKS[network] if layers is None else layers
     for units in layers:
         options.whole(1, layers=units)

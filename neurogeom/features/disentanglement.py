@@ -38,6 +38,7 @@ LEAST_ROWS = 20
 MOST_ROWS = 5000  # that models learn from and are tested on
 BINS, ROWS_A_BIN = 20, 50
 LEAST_MARGIN = 0.01  # over turned codes, or their range where that is more
+ONE_BIN = "a factor that varies falls into one bin: give another n_bins or binning"
 REASONS = {
     "modularity": "needs two factors",
     "sap_continuous": "no factor is continuous or circular",
@@ -350,7 +351,7 @@ def _scored(table, n_null, n_null_learned, n_jobs):
 def _reading(name, estimate, chance, p, turned):
     """One line on what a value says."""
     if not np.isfinite(estimate):
-        return f"not estimable: {REASONS[name]}"
+        return f"not estimable: {REASONS.get(name, ONE_BIN)}"
     said = f"{estimate:.2f}"
     if np.isfinite(p):
         said += f"; shuffled rows {chance:.2f}, p = {p:.2g}"
@@ -381,7 +382,7 @@ def _attrs(table, estimate):
         "seed": table.seed,
         "n_rows": len(table.codes),
         "n_codes_constant": constant,
-        "reasons": {s: REASONS[s] for s in names},
+        "reasons": {s: REASONS.get(s, ONE_BIN) for s in names},
         "notes": notes,
         "version": __version__,
     }

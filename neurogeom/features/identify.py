@@ -275,7 +275,7 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
     worlds = found.data.worlds
     batches = [w.at(1, n, held_out=True) for w in worlds]
     codes = found._codes(np.stack([b.observations for b in batches]))
-    both = found.module.unit_code and found.module.unit_weights
+    unit = found.module.unit_code  # the map is orthogonal then, else kappa is its inverse length
     rows = []
     for w, (world, own) in enumerate(zip(worlds, batches, strict=True)):
         scores = [
@@ -286,7 +286,7 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         labels = np.arange(found.data.n_labels) % world.n_classes
         vectors = class_vector_recovery(found.weights(world=w), world.vectors, labels)
         turned = orthogonality(
-            codes[found._net(w, chosen)], own.latents, kappa=1.0 if both else world.kappa
+            codes[found._net(w, chosen)], own.latents, kappa=1.0 if unit else world.kappa
         )
         best = scores[chosen]
         rows.append(xr.Dataset(

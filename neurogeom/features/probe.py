@@ -48,8 +48,9 @@ def probe(
     -------
     Dataset
         ``estimate``: accuracy, 0 to 1, or r2, at most 1. ``each`` (draw). ``chance``: the share of
-        test rows in the class that is most frequent in training (classes), 0 (numbers), which a
-        ridge regression that says the mean of its labels comes near from below.
+        test rows in the class that is most frequent in training, the mean over classes where
+        several are (classes), 0 (numbers), which a ridge regression that says the mean of its
+        labels comes near from below.
 
     Raises
     ------
@@ -87,7 +88,8 @@ def probe(
         each = [classified(x[own], y[own], x_test, y_test, C) for own in draws]
         what, least = "accuracy", 0.0
         names, count = np.unique(y, return_counts=True)
-        chance = float((y_test == names[count.argmax()]).mean())
+        frequent = names if per_class is not None else names[count == count.max()]
+        chance = float(np.mean([(y_test == name).mean() for name in frequent]))
     trained = "all" if per_class is None else f"{per_class} of each class"
     return xr.Dataset(
         {"estimate": float(np.mean(each)), "each": ("draw", each), "chance": chance},

@@ -64,7 +64,7 @@ def slow_ica(
     >>> round(mcc(own.z0, own.x0 @ found.unmixing.values.T).value, 2), found.attrs["notes"]
     (1.0, [])
     """
-    first, second = moments(x0, x1, lag)
+    first, second = (own.astype(float) for own in moments(x0, x1, lag))
     if first.ndim != 2:
         raise ValueError(f"x0 has {first.ndim} dimensions; give (pair, feature)")
     if n_components is not None:
