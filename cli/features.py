@@ -114,6 +114,8 @@ def _check_usage(given: dict, files: tuple[Path, ...]) -> None:
         raise click.UsageError("--method index needs --datum COL or --variables")
     if method == "slow" and any(f.suffix != ".nc" for f in files) and not given["bin_width"]:
         raise click.UsageError("--method slow needs --bin S, the width of a time bin")
+    if given["figure"] and (given["directions"] or "neurons") != "neurons":
+        raise click.UsageError("--figure draws neurons; leave out --directions, or the figure")
     check_figure(given["figure"])
 
 

@@ -122,11 +122,13 @@ def test_neurons_and_directions_are_interpreted_and_drawn(invoke, files, tmp_pat
         ("--method interpretability --stimulus a", 2, "needs --stimuli"),
         ("--method index --variables a --figure g.png", 2, "--figure is for --method inter"),
         ("--method interpretability --stimulus a --stimuli cube.nc", 2, "is no .npy file"),
+        ("--method interpretability --stimulus a --stimuli cube.nc --directions pca --figure g.png",
+         2, "--figure draws neurons"),
         ("--method index --variables a --align t", 2, "--align is for NWB files"),
         ("--method index --datum d", 1, "no 'd'|no column 'd'|'d'"),
         ("--method sparce", 2, "'sparse'"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_is_one_sentence(invoke, files, words, status, sentence):
     import re
 

@@ -230,6 +230,22 @@ def test_what_cannot_be_is_refused_in_one_sentence(call, message):
         call(x)
 
 
+def test_columns_of_as_many_trials_as_bins_are_of_trials_and_bare_arrays_are_refused():
+    rule = np.arange(20) % 2
+    own = series(recorded(numbered(20, 20), rule=rule), 1, 0)
+    found = factor_arrays(["rule", "time"], own)
+    np.testing.assert_array_equal(found["rule"], np.broadcast_to(rule[:, None], (20, 20)))
+    np.testing.assert_allclose(found["time"], np.broadcast_to(np.arange(20) * 0.1, (20, 20)))
+    with pytest.raises(ValueError, match=r"20 each; give \(trial, time\)"):
+        factor_arrays({"own": rule}, own)
+
+
+def test_fewer_neurons_than_latents_have_fewer_components():
+    own = slow_population(2, 2, n_trials=30, n_bins=20)
+    found = slow_factors(own.activity, **SMALL | {"steps": 20}, n_null=0)
+    assert np.isfinite(found.input_increment_shape.values).tolist() == [True, True, False]
+
+
 @pytest.mark.slow
 def test_neurons_of_the_human_medial_temporal_lobe_tell_no_slow_factors_of_clips(recordings):
     """35 neurons, 4 s of each of 90 clips: a result, printed with -s, and that it is said."""

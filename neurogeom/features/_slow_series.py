@@ -124,13 +124,17 @@ def factor_arrays(factors, own):
             values = x["time"].values
         else:
             values = trial_column(x, name) if given is None else np.asarray(given)
-        fits = {(shape[0],): values[:, None] if values.ndim == 1 else values,
-                (shape[1],): values, shape: values}  # fmt: skip
-        if values.shape not in fits:
+        of_bins = given is None and name == "time"
+        if given is not None and values.shape == (shape[0],) == (shape[1],):
+            raise ValueError(f"factor {name!r} has one value a trial or one a bin, of which there "
+                             f"are {shape[0]} each; give (trial, time)")  # fmt: skip
+        if values.shape == (shape[0],) and not of_bins:
+            values = values[:, None]
+        elif values.shape not in ((shape[1],), shape):
             raise ValueError(f"factor {name!r} has shape {values.shape}; give one value a trial, "
                              f"({shape[0]},), or one a bin, {shape}, of the trials that are "
                              "kept")  # fmt: skip
-        flat = np.broadcast_to(fits[values.shape], shape).ravel()
+        flat = np.broadcast_to(values, shape).ravel()
         found[name] = plain_column(str(name), flat, len(flat), "moment").reshape(shape)
     return found
 

@@ -151,7 +151,7 @@ def slow_factors(
         "held_out": (("trial", "time"), own.held_out),
         **{name: ("latent", slow[name].values)
            for name in ("active", "posterior_sd", "beyond", "increment_shape")},
-        "input_increment_shape": ("component", [increment_shape(d) for d in moves.T]),
+        "input_increment_shape": ("component", _padded(moves, n_latents)),
         "noise_share": noise_share,
     }  # fmt: skip
     if columns:
@@ -159,6 +159,12 @@ def slow_factors(
     found = xr.Dataset(data, _coordinates(own, n_latents, columns))
     found.attrs = _attrs(own, found, pair, lag, len(x0), len(test[0]), n_null, roots)
     return found
+
+
+def _padded(moves, n):
+    """Exponents of increments (pair, component), NaN where neurons span fewer than n."""
+    found = [increment_shape(d) for d in moves.T]
+    return found + [np.nan] * (n - len(found))
 
 
 def _mean_bound(train, test, likelihood):
