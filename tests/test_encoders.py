@@ -275,6 +275,8 @@ def test_one_linear_layer_reads_one_source_exactly_and_never_two():
         (lambda d, x: FISTA(0.1).encode(x, d, start=-np.ones((60, 16))), "none below 0"),
         (lambda d, x: FISTA(0.1).encode(x, d, start=np.ones((6, 16))), "codes of the 60 samples"),
         (lambda d, x: FISTA(0.1).encode(np.full((2, 8), np.nan), d), "hold NaN"),
+        (lambda d, x: d.duality_gap(x, np.ones((6, 16)), 0.1), "each of 60 samples"),
+        (lambda d, x: d.objective(x, np.ones((1, 16)), 0.1), "each of 60 samples"),
         (lambda d, x: OMP(0), "n_nonzero=0 is not possible"),
         (lambda d, x: ExhaustiveL0(2.5), "n_nonzero=2.5 is not possible"),
         (
@@ -304,6 +306,16 @@ def test_numbers_that_are_not_real_are_no_activity(problem, call):
     x, d = problem
     with pytest.raises(TypeError, match="must be an array of real numbers, not"):
         call(d, x)
+
+
+def test_the_best_choice_holds_no_dependent_atoms_and_none_for_rounding():
+    atoms = np.random.default_rng(4).standard_normal((4, 4))
+    atoms[2] = atoms[0] + atoms[1]
+    d = Dictionary(atoms)
+    code = ExhaustiveL0(3).encode([2 * d.atoms[0] + d.atoms[3]], d)
+    np.testing.assert_allclose(code, [[2, 0, 0, 1]], atol=1e-10)
+    world = superposition(200, n_active=1, seed=3)
+    assert (np.count_nonzero(ExhaustiveL0(3).encode(world.x, world.dictionary), axis=1) == 1).all()
 
 
 def test_the_table_of_known_dictionaries_holds_over_worlds():

@@ -148,11 +148,20 @@ class Dictionary:
             )
         return codes
 
+    def _paired(self, x, codes):
+        """Activity and codes of the same samples, all finite."""
+        x, codes = self.centred(x), self.checked(codes)
+        if len(x) != len(codes) or not np.isfinite(codes).all():
+            raise ValueError(
+                f"codes of shape {codes.shape} must be finite, one row for each of {len(x)} samples"
+            )
+        return x, codes
+
     def objective(self, x: Any, codes: Any, penalty: float) -> np.ndarray:
         """Half the squared residual and penalty times the absolute sum of the codes, (sample,)."""
         options.number(0, penalty=penalty)
-        codes = self.checked(codes)
-        residual = self.centred(x) - codes @ self.atoms
+        x, codes = self._paired(x, codes)
+        residual = x - codes @ self.atoms
         return 0.5 * np.einsum("ij,ij->i", residual, residual) + penalty * np.abs(codes).sum(axis=1)
 
     def duality_gap(self, x: Any, codes: Any, penalty: float, *, nonneg: bool = True) -> np.ndarray:
@@ -166,7 +175,7 @@ class Dictionary:
 
         options.number(above=0, penalty=penalty)
         options.switch(nonneg=nonneg)
-        x, codes = self.centred(x), self.checked(codes)
+        x, codes = self._paired(x, codes)
         if nonneg and (codes < 0).any():
             raise ValueError("codes are negative in places; pass nonneg=False")
         product, drive = (codes @ self.atoms) @ self.atoms.T, x @ self.atoms.T

@@ -16,6 +16,8 @@ from .dictionary import Dictionary
 
 BACKENDS = ("numba", "torch")
 MOST_CHOICES = 100_000
+DEPENDENT = 1e-10  # least eigenvalue of the products of atoms below which they are
+ROUNDING = 1e-12  # of the power of a sample
 
 
 @dataclass(frozen=True)
@@ -227,17 +229,17 @@ class ExhaustiveL0:
             )
         gram, drive = atoms @ atoms.T, x @ atoms.T
         codes, best = np.zeros_like(drive), np.zeros(len(x))
+        least = ROUNDING * np.square(x).sum(axis=1)  # which no atom joins for
         # A fit with a part below 0 is none: the best one without it is among the smaller choices.
         for size in range(1, k + 1):
             for choice in combinations(range(n), size):
                 own = list(choice)
-                try:
-                    inverse = np.linalg.inv(gram[np.ix_(own, own)])
-                except np.linalg.LinAlgError:
-                    continue  # dependent atoms: a smaller choice fits as well
-                fit = drive[:, own] @ inverse
+                among = gram[np.ix_(own, own)]
+                if np.linalg.eigvalsh(among)[0] < DEPENDENT:
+                    continue  # a smaller choice fits as well
+                fit = drive[:, own] @ np.linalg.inv(among)
                 explained = np.where((fit >= 0).all(axis=1), (fit * drive[:, own]).sum(axis=1), 0.0)
-                better = np.flatnonzero(explained > best)
+                better = np.flatnonzero(explained > best + least)
                 best[better] = explained[better]
                 codes[better] = 0.0
                 codes[np.ix_(better, own)] = fit[better]
