@@ -68,7 +68,10 @@ def test_what_is_left_out_is_counted():
     x[3] = np.nan
     x[5, 2, 3] = np.nan
     own = series(recorded(x), 1, 0)
-    assert own.dropped == {"n_trials_dropped": 1, "n_neurons_dropped": 1, "n_neurons_constant": 1}
+    assert own.dropped == {
+        "n_trials_dropped": 1, "n_neurons_dropped": 1, "n_neurons_constant": 1,
+        "n_pairs_across_gaps": 0,
+    }  # fmt: skip
     assert own.values.shape == (11, 6, 2)
 
 
@@ -257,3 +260,50 @@ def test_neurons_of_the_human_medial_temporal_lobe_tell_no_slow_factors_of_clips
     assert float(result.estimate.sel(model="slow")) < 0
     assert result.attrs["notes"][0].startswith("latents predict held-out moments no better")
     assert float(result.noise_share) > 0.5
+
+
+# --- order and gaps -------------------------------------------------------------------------------
+
+
+def test_arrays_of_factors_follow_the_trials_as_they_were_given():
+    """Trials are put in order of trial_id, and arrays with them; a dropped trial is among them."""
+    values = numbered(12, 6).astype(float)
+    values[4] = np.nan
+    x = recorded(values)
+    order = np.random.default_rng(0).permutation(12)
+    bins = np.arange(72.0).reshape(12, 6)
+    own, other = series(x, 1, 0), series(x.isel(trial=order), 1, 0)
+    one = factor_arrays({"bin": bins, "trial": np.arange(12)}, own)
+    two = factor_arrays({"bin": bins[order], "trial": order}, other)
+    np.testing.assert_array_equal(own.values, other.values)
+    for name, given in one.items():
+        np.testing.assert_array_equal(given, two[name])
+    np.testing.assert_array_equal(one["trial"][:, 0], own.values[:, 0, 0])
+
+
+@pytest.mark.parametrize("lag", [1, 2])
+def test_no_pair_crosses_a_gap_of_the_time_axis_and_those_are_counted(lag):
+    x = recorded(numbered(20, 9)).drop_isel(time=4)
+    own = series(x, lag, 0)
+    first, second = own.pairs(own.values, lag, held_out=False)
+    assert set(second[:, 1] - first[:, 1]) == {lag}
+    assert own.dropped["n_pairs_across_gaps"] == 20 * lag
+    assert len(first) == 16 * (8 - 2 * lag)
+
+
+def test_what_is_found_does_not_hang_on_the_units_of_neurons():
+    """Rates in another unit, on an offset or beyond single precision, are the same population."""
+    own = slow_population(2, 8, n_trials=25, n_bins=20, gain=1.0, seed=1)
+    x = recorded(own.activity.values.transpose(0, 2, 1) ** 0.5)
+    options = {"n_latents": 2, "steps": 20, "n_restarts": 1, "layers": (8,)}
+    one = slow_factors(x, **options)
+    for factor, offset in ((1e-7, 0.0), (1e39, 0.0), (1.0, 1e8)):
+        other = slow_factors(x * factor + offset, **options)
+        np.testing.assert_allclose(other.estimate, one.estimate, atol=1e-3)
+        np.testing.assert_allclose(other.noise_share, one.noise_share, atol=1e-5)
+
+
+def test_noise_in_small_units_predicts_nothing():
+    x = recorded(1e-7 * np.random.default_rng(0).standard_normal((25, 20, 6)))
+    found = slow_factors(x, n_latents=2, steps=60, n_restarts=1, layers=(8,))
+    assert (found.estimate < 0).all()

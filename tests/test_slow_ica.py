@@ -70,3 +70,23 @@ def test_bytes_do_not_wrap_where_moments_are_subtracted():
     x = np.rint(255 * (x - x.min(axis=0)) / np.ptp(x, axis=0))
     one, other = slow_ica(x.astype(np.uint8)), slow_ica(x)
     assert one.identical(other)
+
+
+def test_components_do_not_hang_on_units_or_offsets():
+    _, x0, x1 = pairs("laplace", 3, n=3000, d=3)
+    units, offset = np.array([1e-8, 1.0, 1e12]), np.array([0.0, 1e6, 0.0])
+    one, other = slow_ica(x0, x1), slow_ica(x0 * units + offset, x1 * units + offset)
+    np.testing.assert_allclose(other.unmixing * units, one.unmixing, rtol=1e-4, atol=1e-4)
+
+
+def test_a_constant_with_rounding_is_no_component():
+    _, x0, x1 = pairs("laplace", 3, n=3000, d=2)
+    noise = 1e5 * (1 + 1e-15 * np.random.default_rng(0).standard_normal((2, 3000, 1)))
+    found = slow_ica(np.column_stack([x0, noise[0]]), np.column_stack([x1, noise[1]]))
+    assert found.sizes["component"] == 2
+    np.testing.assert_array_equal(found.unmixing[:, 2], 0)
+
+
+def test_a_lag_of_pairs_is_refused():
+    with pytest.raises(ValueError, match="lag=3 has no effect"):
+        slow_ica(np.eye(3), np.eye(3)[::-1], lag=3)

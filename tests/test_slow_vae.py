@@ -59,7 +59,7 @@ def tiny():
 
 
 def batch_of(found, own, noise):
-    rows = torch.from_numpy(np.concatenate([own.x0, own.x1]).astype(np.float32))[None]
+    rows = torch.from_numpy(np.concatenate([own.x0, own.x1]))[None]
     return found.module.seen(rows), found.module.wanted(rows), noise
 
 
@@ -142,7 +142,7 @@ def test_a_gaussian_likelihood_is_that_of_features_scaled_to_one(tiny):
     error = (own.x0 - found.decode(z)) / both.std(axis=0)
     expected = (0.5 * (error / sd) ** 2 + np.log(sd) + 0.5 * np.log(2 * np.pi)).sum(axis=1)
     with torch.no_grad():
-        rows = torch.from_numpy(own.x0.astype(np.float32))[None]
+        rows = torch.from_numpy(own.x0)[None]
         value = found.module.surprise(torch.from_numpy(z).float()[None], found.module.wanted(rows))
     np.testing.assert_allclose(value[0], expected, rtol=1e-3)
 
@@ -272,6 +272,8 @@ ROWS = np.random.default_rng(0).standard_normal((20, 4))
         ({"rate": 0}, "rate=0"),
         ({"n_latents": 0}, "n_latents=0"),
         ({"beta": -1}, "beta=-1"),
+        ({"layers": 8}, "layers=8 is no tuple"),
+        ({"lag": 7}, "lag=7 has no effect"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(options, message):
@@ -335,3 +337,38 @@ def test_four_latents_are_found_once_aligned():
     raw, aligned = scores(4, 2500, (0, 1, 2))
     assert (aligned >= 0.93).all()
     assert (aligned > raw).all()
+
+
+# --- units, and what a trained net takes ----------------------------------------------------------
+
+
+def test_a_feature_that_never_varies_adds_nothing_and_comes_back_as_it_is(tiny):
+    own, found = tiny
+    still = np.full((300, 1), 3e8)
+    x = [np.column_stack([a, still]) for a in (own.x0, own.x1)]
+    more = slow_vae(*x, n_latents=2, **TINY)
+    np.testing.assert_array_equal(more.decode(more.transform(x[0]))[:, -1], 3e8)
+    z = torch.zeros(1, 300, 2)
+    with torch.no_grad():
+        wanted = more.module.wanted(torch.from_numpy(x[0])[None])
+        nats = more.module.surprise(z, wanted)
+        other = more.module.surprise(z, wanted + torch.tensor([0.0] * (x[0].shape[1] - 1) + [5.0]))
+    np.testing.assert_array_equal(nats, other)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda own, x: own.transform(-x), "takes counts"),
+        (lambda own, x: own.transform(x + 0.5), "takes counts"),
+        (lambda own, x: own.transform(x[:0]), "must be"),
+        (lambda own, x: own.elbo(x, x[:-1]), "20 and 19 rows"),
+        (lambda own, x: own.elbo(x, x, seed=None), "seed=None is not possible"),
+    ],
+)
+def test_a_trained_net_takes_what_training_takes(call, message):
+    x = np.random.default_rng(0).poisson(3.0, (2, 20, 4)).astype(float)
+    found = slow_vae(x[0], x[1], n_latents=1, likelihood="poisson", **TINY, seed=2**70)
+    assert np.isfinite(found.elbo(x[0], x[1], seed=2**70))
+    with pytest.raises(ValueError, match=message):
+        call(found, x[0] + 1)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ..formulas.laplace_transition import FAR
 from ..stacked import MLP, Linear, Stacked, streams
+from ._slow_inputs import scales
 
 LOG_VARIANCE = (-12.0, 4.0)  # of the posterior
 LARGEST = 20.0  # log of a Poisson rate
@@ -134,7 +135,8 @@ class Drawing(nn.Module):
 class SlowVAE(Stacked):
     """Encoder, decoder, likelihood, and the scale of what the encoder sees.
 
-    centre, spread : (net, 1, feature), of what is seen
+    centre, spread : (net, 1, feature), of what is seen, float64; spread 0 of what is constant,
+    which adds nothing to a Gaussian likelihood
     obs_sd : of a Gaussian likelihood, None where it is learnt, one a feature
     offset : (net, 1, feature), added to the log of a Poisson rate
     """
@@ -145,21 +147,24 @@ class SlowVAE(Stacked):
         self.likelihood = likelihood
         self.register_buffer("centre", centre)
         self.register_buffer("spread", spread)
+        self.register_buffer("per_spread", torch.where(spread > 0, 1 / spread, 0))
         if likelihood == "gaussian":
-            log_sd = torch.full_like(centre, START if obs_sd is None else math.log(obs_sd))
+            self.register_buffer("varies", (spread > 0).float())
+            log_sd = torch.full_like(self.varies, START if obs_sd is None else math.log(obs_sd))
             self.log_sd = nn.Parameter(log_sd, requires_grad=obs_sd is None)
             self.learnt = obs_sd is None
         if likelihood == "poisson":
             self.register_buffer("offset", offset)
 
     def seen(self, x):
-        """What the encoder sees of (net, sample, feature): scaled; counts as their square roots."""
-        x = x.clamp(min=0).sqrt() if self.likelihood == "poisson" else x
-        return (x - self.centre) / self.spread
+        """What the encoder sees of (net, sample, feature), float64: scaled to sd 1, 0 of constants;
+        counts as their square roots."""
+        x = x.sqrt() if self.likelihood == "poisson" else x
+        return ((x - self.centre) * self.per_spread).float()
 
     def wanted(self, x):
         """What the decoder should give: as seen where Gaussian, as it is else."""
-        return self.seen(x) if self.likelihood == "gaussian" else x
+        return self.seen(x) if self.likelihood == "gaussian" else x.float()
 
     def encode(self, seen):
         """Mean and log variance of the posterior, (net, sample, latent) both."""
@@ -168,7 +173,7 @@ class SlowVAE(Stacked):
 
     def decode(self, z):
         """Mean of the likelihood, in the units of the data."""
-        out = self.decoder(z)
+        out = self.decoder(z).double()
         if self.likelihood == "bernoulli":
             return out.sigmoid()
         if self.likelihood == "poisson":
@@ -187,6 +192,7 @@ class SlowVAE(Stacked):
             log_sd = self.log_sd.clamp(min=LEAST) if self.learnt else self.log_sd
             error = (wanted - out) * torch.exp(-log_sd)
             nats = 0.5 * error * error + log_sd + 0.5 * math.log(2 * math.pi)
+            nats = nats * self.varies
         return nats.sum(-1)
 
     def loss(self, batch, *, beta, gamma, rate, kind):
@@ -206,16 +212,14 @@ class SlowVAE(Stacked):
 
 
 def built(values, n_latents, network, layers, n_restarts, key, *, likelihood, obs_sd):
-    """Networks as drawn, for values (set, moment, pair, feature), on their device."""
+    """Networks as drawn, for values (set, moment, pair, feature) in float64, on their device."""
     own = streams(key[0], len(values) * n_restarts, key[1])
-    values = values.flatten(1, 2)
-    n_features = values.shape[-1]
-    seen = values.sqrt() if likelihood == "poisson" else values
-    centre, spread = seen.mean(1, keepdim=True), seen.std(1, keepdim=True, unbiased=False)
-    spread = torch.where(spread > 1e-6 * (1 + centre.abs()), spread, torch.ones_like(spread))
-    offset = values.mean(1, keepdim=True).clamp(min=LEAST_COUNT).log()
-    centre, spread, offset = (
-        a.repeat_interleave(n_restarts, 0).cpu() for a in (centre, spread, offset))  # fmt: skip
+    rows = values.flatten(1, 2).cpu().numpy()
+    n_features = rows.shape[-1]
+    centre, spread = scales(np.sqrt(rows) if likelihood == "poisson" else rows)
+    offset = np.log(np.maximum(rows.mean(axis=1, keepdims=True), LEAST_COUNT)).astype(np.float32)
+    centre, spread, offset = (torch.from_numpy(a).repeat_interleave(n_restarts, 0)
+                              for a in (centre, spread, offset))  # fmt: skip
     if network == "conv":
         side = math.isqrt(n_features)
         parts = Images(side, layers, 2 * n_latents, own), Drawing(side, layers, n_latents, own)
@@ -241,7 +245,7 @@ class Batches:
         self.sets = torch.arange(n_sets, device=self.device).repeat_interleave(n_restarts)[:, None]
         every = values.flatten(1, 2).repeat_interleave(n_restarts, 0)
         self.seen = module.seen(every)[::n_restarts].view(values.shape)
-        self.wanted = self.seen if module.likelihood == "gaussian" else values
+        self.wanted = self.seen if module.likelihood == "gaussian" else values.float()
         self.block = lru_cache(1)(self._block)
 
     def _block(self, number):
@@ -273,7 +277,7 @@ def encoded(module, rows):
 
 def losses(module, pairs, seed, **weights):
     """Mean loss (net,) over pairs (net, moment, pair, feature), with noise of its own."""
-    noise = torch.Generator().manual_seed(seed)
+    noise = torch.Generator().manual_seed(seed % 2**63)
     total = 0.0
     for part in pairs.split(CHUNK, dim=2):
         rows = part.flatten(1, 2)

@@ -9,20 +9,24 @@ import numpy as np
 import xarray as xr
 
 from .. import activity as container
-from ..columns import plain_column
+from ..columns import plain_values
 from ..levels import trial_column
+from ._slow_inputs import per, scales
 
 KEY = 75  # of random streams
 FEW_TRIALS = 10  # of fewer trials stretches of time are held out, not trials
 STRETCHES = 10  # of each trial
 SHARE = 5  # one of so many trials, blocks or stretches is held out
 SHORTEST = 10  # lags in a stretch
+GAP = 0.01  # by how much, of a lag, times may be apart from it
+GIVEN = "_given"
 
 
 @dataclass(frozen=True)
 class Series:
     """values (trial, time, neuron), counts where they are; group (trial, time) of what stays
-    together, by whole trials, blocks, or stretches of time; held_out (trial, time)."""
+    together, by whole trials, blocks, or stretches of time; held_out (trial, time); given (trial,)
+    where each stood in the activity as it was given, of `n_given` trials."""
 
     activity: xr.DataArray
     values: np.ndarray
@@ -30,13 +34,22 @@ class Series:
     group: np.ndarray
     held_out: np.ndarray
     kept_apart: str
+    given: np.ndarray
+    n_given: int
     dropped: dict
 
     def pairs(self, values, lag, *, held_out):
         """Two moments (pair, feature) `lag` bins apart, of one group, that are held out or not."""
         both = (self.group[:, lag:] == self.group[:, :-lag]) & (
             self.held_out[:, lag:] == held_out)  # fmt: skip
+        both = both & ~self.across(lag)
         return values[:, :-lag][both], values[:, lag:][both]
+
+    def across(self, lag):
+        """Which moments (time - lag,) have a gap of the time axis before the moment lag later."""
+        time = self.activity["time"].values
+        apart = time[lag:] - time[:-lag]
+        return np.abs(apart - lag * np.median(np.diff(time))) > GAP * apart
 
 
 def series(x, lag, seed):
@@ -46,6 +59,8 @@ def series(x, lag, seed):
             raise ValueError(f"{len(x)} sessions share no moments; give one, whose neurons were "
                              "recorded together")  # fmt: skip
         x = x[0]
+    if isinstance(x, xr.DataArray) and "trial" in x.dims:  # which are put in order of trial_id
+        x = x.assign_coords({GIVEN: ("trial", np.arange(x.sizes["trial"]))})
     x = container.validate(x)
     if "time" not in x.dims or x.sizes["time"] <= lag:
         n = x.sizes.get("time", 1)
@@ -57,7 +72,8 @@ def series(x, lag, seed):
     neurons = seen[trials].all(axis=(0, 1)) if trials.any() else np.zeros(x.sizes["neuron"], bool)
     varies = neurons.copy()
     if neurons.any():
-        varies[neurons] = np.ptp(values[trials][:, :, neurons], axis=(0, 1)) > 0
+        rows = values[trials][:, :, neurons].reshape(-1, neurons.sum())
+        varies[neurons] = scales(rows)[1][0] > 0
     if not varies.any():
         raise ValueError("no neuron was observed in all bins of all trials and varies; leave out "
                          "trials or neurons with gaps first (select)")  # fmt: skip
@@ -66,11 +82,15 @@ def series(x, lag, seed):
         "n_neurons_dropped": int((~neurons).sum()),
         "n_neurons_constant": int((neurons & ~varies).sum()),
     }
-    x = x.isel(trial=trials, neuron=varies)
+    n_given, given = x.sizes["trial"], x[GIVEN].values[trials]
+    x = x.isel(trial=trials, neuron=varies).drop_vars(GIVEN)
     values = values[np.ix_(trials, np.ones(values.shape[1], bool), varies)]
     values, counts = _counted(values, x)
     group, kept_apart = _groups(x, lag)
-    return Series(x, values, counts, group, _held_out(group, seed), kept_apart, dropped)
+    own = Series(x, values, counts, group, _held_out(group, seed), kept_apart, given, n_given,
+                 dropped)  # fmt: skip
+    dropped["n_pairs_across_gaps"] = int(own.across(lag).sum()) * x.sizes["trial"]
+    return own
 
 
 def _counted(values, x):
@@ -112,30 +132,31 @@ def _held_out(group, seed):
 
 
 def factor_arrays(factors, own):
-    """{name: (trial, time)} of trial columns, "time", or arrays of trials, of bins, or of both."""
-    x, shape = own.activity, own.group.shape
+    """{name: (trial, time)} of trial columns, "time", or arrays of trials, of bins, or of both,
+    which have the trials of the activity as it was given, in its order."""
+    x, shape = own.activity, (own.n_given, own.group.shape[1])
     if isinstance(factors, str):
         raise TypeError(f"factors={factors!r} must be a list of names, as [{factors!r}]")
     if not isinstance(factors, Mapping):
         factors = {name: None for name in factors}
     found = {}
     for name, given in factors.items():
-        if given is None and name == "time":
-            values = x["time"].values
-        else:
-            values = trial_column(x, name) if given is None else np.asarray(given)
-        of_bins = given is None and name == "time"
-        if given is not None and values.shape == (shape[0],) == (shape[1],):
+        if given is None:
+            of_time = name == "time"
+            values = x["time"].values if of_time else trial_column(x, name)[:, None]
+            found[name] = np.broadcast_to(values, own.group.shape)
+            continue
+        values = plain_values(str(name), given)
+        if values.shape == (shape[0],) == (shape[1],):
             raise ValueError(f"factor {name!r} has one value a trial or one a bin, of which there "
                              f"are {shape[0]} each; give (trial, time)")  # fmt: skip
-        if values.shape == (shape[0],) and not of_bins:
+        if values.shape == (shape[0],):
             values = values[:, None]
         elif values.shape not in ((shape[1],), shape):
             raise ValueError(f"factor {name!r} has shape {values.shape}; give one value a trial, "
-                             f"({shape[0]},), or one a bin, {shape}, of the trials that are "
-                             "kept")  # fmt: skip
-        flat = np.broadcast_to(values, shape).ravel()
-        found[name] = plain_column(str(name), flat, len(flat), "moment").reshape(shape)
+                             f"({shape[0]},), or one a bin, {shape}, of the activity as it was "
+                             "given")  # fmt: skip
+        found[name] = np.broadcast_to(values, shape)[own.given]
     return found
 
 
@@ -148,19 +169,19 @@ def increments(own, n, lag):
     too few bins.
     """
     train = own.values[~own.held_out]
-    spread = train.std(axis=0)
-    spread[spread == 0] = 1
-    centred = (train - train.mean(axis=0)) / spread
+    centre, spread = scales(train)
+    scaled = per(spread)
+    centred = (train - centre) * scaled
     axes = np.linalg.svd(centred, full_matrices=False)[2][:n]
 
     def moves(gap):
-        first, second = own.pairs(own.values / spread, gap, held_out=False)
+        first, second = own.pairs(own.values * scaled, gap, held_out=False)
         return (second - first) @ axes.T
 
     found = moves(lag)
     moved = np.square(found).mean(axis=0)
     if own.counts:
-        noise = (2 * train.mean(axis=0) / spread**2) @ (axes**2).T
+        noise = (2 * centre * scaled**2)[0] @ (axes**2).T
     elif own.group.shape[1] > 2:
         one, two = (np.square(moves(gap)).mean(axis=0) for gap in (1, 2))
         noise = np.maximum(2 * one - two, 0)

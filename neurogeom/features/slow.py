@@ -13,6 +13,7 @@ from .._version import __version__
 from ..columns import is_missing
 from ..formulas.laplace_transition import increment_shape
 from ..options import one_of, whole
+from ._slow_inputs import per, scales
 from ._slow_series import factor_arrays, increments, series
 from .slow_ica import SPARSE
 from .slow_vae import ACTIVE, slow_vae
@@ -55,9 +56,10 @@ def slow_factors(
     ----------
     x : activity (trial, neuron, time) of one session
         Counts, rates of whole counts, or anything else. Trials without any neuron, neurons that
-        miss bins of the others, and neurons that never vary are left out and counted.
+        miss bins of the others, and neurons that never vary are left out and counted, and so are
+        pairs between which the time axis has a gap.
     factors : names of trial columns, or "time"; or mapping of names to arrays (trial,), (time,) or
-        (trial, time), such as a position in every bin, of the trials that are kept
+        (trial, time), such as a position in every bin, in the order in which `x` has its trials
         What latents are compared with, on held-out moments.
     n_latents : int
         At most; latents that carry nothing stay unused.
@@ -170,7 +172,8 @@ def _padded(moves, n):
 def _mean_bound(train, test, likelihood):
     """Log likelihood of pairs of moments (moment, pair, feature), neurons at their mean, nats.
 
-    As the model has it: features of a Gaussian in units of their sd.
+    As the model has it: features of a Gaussian in units of their sd, and nothing of those that
+    never vary.
     """
     both = np.concatenate(test)
     mean = train.mean(axis=0)
@@ -179,9 +182,9 @@ def _mean_bound(train, test, likelihood):
 
         each = both * np.log(np.maximum(mean, 1e-3)) - mean - gammaln(both + 1)
     else:
-        spread = train.std(axis=0)
-        z = (both - mean) / np.where(spread > 0, spread, 1)
-        each = -0.5 * z * z - 0.5 * np.log(2 * np.pi)
+        centre, spread = scales(train)
+        z = (both - centre) * per(spread)
+        each = (-0.5 * z * z - 0.5 * np.log(2 * np.pi)) * (spread > 0)
     return 2 * float(each.sum(axis=1).mean())
 
 

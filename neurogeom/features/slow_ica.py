@@ -10,6 +10,7 @@ import xarray as xr
 from .._version import __version__
 from ..formulas.laplace_transition import increment_shape
 from ..options import whole
+from ._slow_inputs import ROUNDING, moments, per, scales
 
 __all__ = ["slow_ica"]
 
@@ -22,7 +23,7 @@ def slow_ica(
     x0: np.ndarray,
     x1: np.ndarray | None = None,
     *,
-    lag: int = 1,
+    lag: int | None = None,
     n_components: int | None = None,
     seed: int = 0,
 ) -> xr.Dataset:
@@ -37,9 +38,11 @@ def slow_ica(
     ----------
     x0, x1 : (pair, feature)
         Two moments. With `x0` alone, (time, feature), the pairs are moments `lag` apart.
-    lag : int
+    lag : int, optional
+        Of a series, 1 unless given.
     n_components : int, optional
-        At most; by default as many as increments have dimensions.
+        At most, of the first principal components of increments of features scaled to sd 1; by
+        default as many as increments have dimensions.
     seed : int
 
     Returns
@@ -53,7 +56,8 @@ def slow_ica(
     Raises
     ------
     ValueError
-        Arrays are not finite or not alike; nothing changes; an option is not possible.
+        Arrays are not finite or not alike; nothing changes; an option is not possible or has no
+        effect.
 
     Examples
     --------
@@ -64,13 +68,15 @@ def slow_ica(
     >>> round(mcc(own.z0, own.x0 @ found.unmixing.values.T).value, 2), found.attrs["notes"]
     (1.0, [])
     """
-    first, second = (own.astype(float) for own in moments(x0, x1, lag))
+    first, second = moments(x0, x1, lag)
     if first.ndim != 2:
         raise ValueError(f"x0 has {first.ndim} dimensions; give (pair, feature)")
     if n_components is not None:
         whole(1, n_components=n_components)
     whole(0, seed=seed)
-    d = (second - first).astype(float)
+    d = second - first
+    size = np.maximum(np.abs(first), np.abs(second)).max(axis=0)
+    d = np.where(np.abs(d).max(axis=0) > ROUNDING * size, d, 0)
     unmixing, converged = unmixed(d, seed, n_components)
     shape = np.array([increment_shape(own) for own in (d @ unmixing.T).T])
     order = np.argsort(shape, kind="stable")
@@ -94,13 +100,16 @@ def slow_ica(
 def unmixed(d, seed, n_components=None):
     """Unmixing matrix (component, feature) of increments d (pair, feature); whether it converged.
 
-    Increments are symmetric, so their mean is left in: it is no part of the law.
+    Increments are symmetric, so their mean is left in: it is no part of the law. Each feature is
+    scaled by its own, so that nothing hangs on units.
     """
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
-    spread = np.linalg.svd(d - d.mean(axis=0), compute_uv=False)
-    rank = int((spread > spread[:1].max(initial=0) * 1e-7).sum())
+    spread = scales(d)[1][0]
+    d = d * per(spread)
+    sizes = np.linalg.svd(d - d.mean(axis=0), compute_uv=False)
+    rank = int((sizes > sizes[:1].max(initial=0) * 1e-7).sum())
     if not rank:
         raise ValueError("no feature changes from the first moment to the second; give pairs that "
                          "differ")  # fmt: skip
@@ -110,25 +119,6 @@ def unmixed(d, seed, n_components=None):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         ica.fit(d)
-    return ica.components_, not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-
-
-def moments(x0, x1, lag):
-    """Two moments (..., pair, feature) of what was given: two arrays, or a series and a lag."""
-    first = np.asarray(x0)
-    if x1 is None:
-        whole(1, lag=lag)
-        if first.ndim not in (2, 3) or first.shape[-2] <= lag:
-            raise ValueError(f"a series of shape {first.shape} has no moments {lag} apart; give "
-                             "(time, feature), or x1 as well")  # fmt: skip
-        first, second = first[..., :-lag, :], first[..., lag:, :]
-    else:
-        second = np.asarray(x1)
-    if first.ndim not in (2, 3) or first.shape != second.shape or not first.size:
-        raise ValueError(f"x0 and x1 have shapes {first.shape} and {second.shape}; give (pair, "
-                         "feature) of the same pairs twice")  # fmt: skip
-    for name, own in {"x0": first, "x1": second}.items():
-        if own.dtype.kind not in "fiub" or not np.isfinite(own).all():
-            raise ValueError(f"{name} is not all finite numbers; leave out pairs with NaN or "
-                             "infinity")  # fmt: skip
-    return first, second
+    return ica.components_ * per(spread), not any(
+        issubclass(w.category, ConvergenceWarning) for w in caught
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +13,13 @@ from .. import learn
 from .._version import __version__
 from ..formulas.laplace_transition import beyond, increment_shape
 from ..options import is_whole, number, one_of, reals, whole
-from .slow_ica import SPARSE, moments, unmixed
+from ._slow_inputs import checked, fits, layers_of, moments
+from .slow_ica import SPARSE, unmixed
 
 __all__ = ["SlowVAE", "slow_vae"]
 
 KEY = 73  # of random streams
-LIKELIHOODS = ("gaussian", "bernoulli", "poisson")
-LOSSES = ("two_way", "authors", "elbo")
 NETWORKS = ("mlp", "conv")
-MLP_LAYERS = (64, 64)
-CHANNELS = (32, 32, 64, 64)  # of convolutions, each of which halves the side
-DENSE = 256  # units after them
 ACTIVE = 0.01  # variance of the posterior mean from which on a latent is used
 SEEN = 0.5  # share of moves beyond the posterior sd below which the prior is nearly quadratic
 PAIRS = 5000  # of which the diagnostics are computed, at most
@@ -35,7 +30,7 @@ def slow_vae(
     x1: np.ndarray | None = None,
     *,
     n_latents: int,
-    lag: int = 1,
+    lag: int | None = None,
     likelihood: str = "gaussian",
     obs_sd: float | None = None,
     loss: str = "two_way",
@@ -68,10 +63,12 @@ def slow_vae(
     Parameters
     ----------
     x0, x1 : array (pair, feature), or (set, pair, feature) of several data sets at once
-        Two moments. With `x0` alone, (time, feature), the pairs are moments `lag` apart.
+        Two moments. With `x0` alone, (time, feature), the pairs are moments `lag` apart, 1 unless
+        given.
     n_latents : int
     likelihood : {"gaussian", "bernoulli", "poisson"}
-        Of a feature given the latents: Gaussian, of features scaled to sd 1; Bernoulli, of values
+        Of a feature given the latents: Gaussian, of features scaled to sd 1, where those that never
+        vary add nothing; Bernoulli, of values
         from 0 to 1 such as pixels; Poisson, of counts.
     obs_sd : float, optional
         Of the Gaussian likelihood, in units of a feature's sd; learnt, one a feature, unless given.
@@ -130,15 +127,15 @@ def slow_vae(
     first, second = moments(x0, x1, lag)
     if first.ndim == 2:
         first, second = first[None], second[None]
-    _check(first, second, likelihood, obs_sd, loss, gamma)
+    checked(first, second, likelihood, obs_sd, loss, gamma)
     one_of(NETWORKS, network=network)
     whole(1, n_latents=n_latents, steps=steps, batch=batch, n_restarts=n_restarts)
     whole(0, seed=seed)
     number(above=0, rate=rate, lr=lr)
     number(0, beta=beta, gamma=gamma)
-    layers = _layers(network, layers, first.shape[-1])
+    layers = layers_of(network, layers, first.shape[-1])
     device = learn.device_of(device)
-    values = torch.from_numpy(np.stack([first, second], 1).astype(np.float32)).to(device)
+    values = torch.from_numpy(np.stack([first, second], 1)).to(device)
     module = parts.built(values, n_latents, network, layers, n_restarts, (seed, KEY),
                          likelihood=likelihood, obs_sd=obs_sd)  # fmt: skip
     weights = {"beta": float(beta), "gamma": float(gamma), "rate": float(rate), "kind": loss}
@@ -205,7 +202,8 @@ class SlowVAE:
         Raises
         ------
         ValueError
-            Rows of another shape, or not finite; no such net; no latent is active.
+            Rows of another shape, not finite, or none; values do not fit the likelihood; no such
+            net; no latent is active.
         """
         mean, _ = self.encode(x, net=net)
         if not aligned:
@@ -246,9 +244,13 @@ class SlowVAE:
         torch = learn.lazy_torch()
         from . import _slow_modules as parts
 
-        own = self._net(net)
+        own, first, second = self._net(net), self._rows(x0), self._rows(x1)
+        whole(0, seed=seed)
+        if len(first) != len(second):
+            raise ValueError(f"x0 and x1 have {len(first)} and {len(second)} rows; give the same "
+                             "pairs twice")  # fmt: skip
         with learn.one_thread(), torch.inference_mode():
-            both = torch.stack([self._rows(x0), self._rows(x1)])[None]
+            both = torch.stack([first, second])[None]
             bound = _bound(self.results.attrs)
             found = parts.losses(self.module.alone(own), both, seed, **bound)
         return -float(found[0])
@@ -266,54 +268,10 @@ class SlowVAE:
     def _rows(self, x):
         torch = learn.lazy_torch()
         rows, n = reals("x", x), self.module.centre.shape[-1]
-        if rows.ndim != 2 or rows.shape[1] != n or not np.isfinite(rows).all():
+        if rows.ndim != 2 or rows.shape[1] != n or not len(rows) or not np.isfinite(rows).all():
             raise ValueError(f"x of shape {rows.shape} must be (sample, {n}), all finite")
-        return torch.from_numpy(rows.astype(np.float32)).to(self.module.centre.device)
-
-
-def _check(first, second, likelihood, obs_sd, loss, gamma):
-    one_of(LIKELIHOODS, likelihood=likelihood)
-    one_of(LOSSES, loss=loss)
-    if obs_sd is not None:
-        number(above=0, obs_sd=obs_sd)
-        if likelihood != "gaussian":
-            raise ValueError(f"obs_sd={obs_sd!r} has no effect on likelihood={likelihood!r}; leave "
-                             "it out")  # fmt: skip
-    if loss == "elbo" and gamma == 0:
-        raise ValueError("loss='elbo' with gamma=0 leaves the second moment without a prior; a "
-                         "beta-VAE is loss='two_way' with gamma=0")  # fmt: skip
-    if all((own == first[..., :1, :]).all() for own in (first, second)):
-        raise ValueError("no feature varies over the pairs; give some that do")
-    low = min(first.min(), second.min())
-    if likelihood == "bernoulli" and (low < 0 or max(first.max(), second.max()) > 1):
-        raise ValueError("likelihood='bernoulli' takes values from 0 to 1; scale them, or give "
-                         "likelihood='gaussian'")  # fmt: skip
-    if likelihood == "poisson" and (
-        low < 0 or any((own != np.round(own)).any() for own in (first, second))
-    ):
-        raise ValueError("likelihood='poisson' takes counts, whole numbers of 0 or more; give "
-                         "likelihood='gaussian' for other values")  # fmt: skip
-
-
-def _layers(network, layers, n_features):
-    """Of the encoder."""
-    if layers is not None:
-        for units in layers:
-            whole(1, layers=units)
-    if network == "mlp":
-        return MLP_LAYERS if layers is None else tuple(layers)
-    side = math.isqrt(n_features)
-    if side * side != n_features:
-        raise ValueError(f"network='conv' takes square images, and {n_features} features are no "
-                         "side * side; crop or pad them, or give network='mlp'")  # fmt: skip
-    if layers is None:
-        layers = (*CHANNELS[: max(1, int(math.log2(max(side, 2))) - 1)], DENSE)
-    halvings = len(layers) - 1
-    if halvings < 1 or side % 2**halvings:
-        raise ValueError(f"layers={tuple(layers)} halve the side {halvings} times, and {side} is "
-                         "not a multiple of that power of 2; give one or more convolutions and the "
-                         "units of the dense layer")  # fmt: skip
-    return tuple(layers)
+        fits(self.module.likelihood, rows)
+        return torch.from_numpy(rows).to(self.module.centre.device)
 
 
 def _judged(torch, module, values, weights, fit, n_restarts, about):
