@@ -343,7 +343,7 @@ def test_four_latents_are_found_once_aligned():
 
 
 def test_a_feature_that_never_varies_adds_nothing_and_comes_back_as_it_is(tiny):
-    own, found = tiny
+    own, _ = tiny
     still = np.full((300, 1), 3e8)
     x = [np.column_stack([a, still]) for a in (own.x0, own.x1)]
     more = slow_vae(*x, n_latents=2, **TINY)
