@@ -705,4 +705,30 @@ def test_a_factor_that_is_mostly_at_its_maximum_is_no_error():
             n_rotations=0,
         )  # fmt: skip
     assert found.estimate.values[0] > 0.9
+    assert found.estimate.values[1] > 0.5
+    near = {"angle": rng.uniform(-3, 3, 400), "other": codes[:, 1]}  # of one arc of ten
+    found = disentanglement(codes, near, periods={"angle": 360.0}, scores=("mig",), n_null=3,
+                            n_rotations=0)  # fmt: skip
     assert "falls into one bin" in found.attrs["reasons"]["mig"]
+
+
+def test_a_sparse_code_and_its_negative_have_the_same_information():
+    z = np.maximum(np.random.default_rng(0).standard_normal((1000, 2)) - 0.5, 0)
+    options = {"scores": ("mig", "modularity"), "n_null": 3, "n_rotations": 0}
+    one, other = (
+        disentanglement(sign * z, {"a": z[:, 0], "b": z[:, 1]}, **options) for sign in (1, -1)
+    )
+    np.testing.assert_allclose(one.estimate, other.estimate, atol=0.02)
+    assert (one.estimate > 0.9).all()
+
+
+def test_two_opposite_angles_have_one_axis_and_one_angle_is_refused():
+    rng = np.random.default_rng(0)
+    angle = np.where(np.arange(200) % 2, 0.0, 180.0)
+    code = np.c_[angle, rng.standard_normal(200)]
+    options = {"periods": {"a": 360.0}, "scores": ("mcc",), "n_null": 3, "n_rotations": 0}
+    found = disentanglement(code, {"a": angle, "b": code[:, 1]}, **options)
+    expected = abs(np.corrcoef(code.T)[0, 1])
+    np.testing.assert_allclose(found.correlation.sel(factor="a"), [1.0, expected], atol=1e-12)
+    with pytest.raises(ValueError, match="one angle of period 360"):
+        disentanglement(code, {"a": 2 * angle, "b": code[:, 1]}, **options)

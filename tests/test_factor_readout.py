@@ -177,16 +177,23 @@ CODE, FACTORS = made(n=20)
         (lambda: factor_readout(CODE, {"y": np.r_[np.inf, np.ones(19)]}), "'y' is infinite"),
         (lambda: factor_readout(CODE, {"y": np.ones((20, 2))}), r"'y' has shape \(20, 2\)"),
         (lambda: factor_readout(CODE, FACTORS, discrete=["shap"]), "did you mean 'shape'"),
+        (lambda: factor_readout(CODE, FACTORS, discrete="size"), "discrete='size' is no list"),
+        (lambda: factor_readout(CODE, FACTORS, circular=["size"]), "is no mapping; give names"),
+        (lambda: factor_readout(CODE, FACTORS, penalties=()), r"penalties=\(\) is not possible"),
+        (lambda: factor_readout(CODE, FACTORS, penalties=[1.0, 0]), "penalties=0 is not possible"),
+        (lambda: factor_readout(CODE, {"y": ["a", None] * 10}), "'y' is missing on 10 trials"),
+        (lambda: factor_readout(CODE, {"y": ["a", 1] * 10}), "'y' holds numbers and text"),
+        (lambda: factor_readout(CODE, {"y": [1, 1j] * 10}), "'y' holds complex and numbers"),
+        (lambda: factor_readout(CODE, {"y": [0, 360] * 10}, circular={"y": 360}), "has one angle"),
         (lambda: factor_readout(CODE, FACTORS, circular={"shape": 1.0}), "text, which has no peri"),
         (lambda: factor_readout(CODE, FACTORS, circular={"size": 0}), "the period of size=0"),
         (lambda: factor_readout(CODE, FACTORS, n_folds=11), "20 trials in 11 parts are too few"),
         (lambda: factor_readout(CODE, FACTORS, n_folds=1), "n_folds=1 is not possible"),
-        (lambda: factor_readout(CODE, FACTORS, penalties=[0.0]), "pass numbers above 0"),
         (lambda: factor_readout([ng.from_arrays(CODE)], FACTORS), "several sessions"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_sentence(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call()
 
 
@@ -215,3 +222,14 @@ def test_pixels_of_sprites_say_size_and_place_and_not_the_shape():
     assert (found.estimate.sel(factor=["size", "row"]) > 0.9).all()
     assert found.estimate.sel(factor="shape") < 0.6
     assert abs(found.estimate.sel(factor="angle")) < 0.2
+
+
+def test_levels_that_are_never_named_are_said_to_bound_accuracy():
+    shape = np.array(["a", "b"] * 20 + ["c"])
+    code = np.eye(3)[np.unique(shape, return_inverse=True)[1]]
+    found = factor_readout(code, {"shape": shape}, n_null=0)
+    assert float(found.estimate[0]) == pytest.approx(2 / 3)
+    (note,) = found.attrs["notes"]
+    assert note.startswith("1 of 3 levels of 'shape'")
+    assert "at most 0.67" in note
+    assert factor_readout(code[:-1], {"shape": shape[:-1]}, n_null=0).attrs["notes"] == []

@@ -73,6 +73,16 @@ def test_levels_share_no_quantile_bin_and_equal_values_always_one():
     assert all(len(np.unique(found[y == level])) == 1 for level in range(10))
 
 
+@pytest.mark.parametrize("n_bins", [2, 3, 5, 20])
+def test_a_tie_takes_no_bin_of_others_at_either_end(n_bins):
+    """Half of the values are one: the others are binned as finely from above as from below."""
+    x = np.maximum(np.random.default_rng(0).standard_normal((1000, 1)), 0)
+    low, high = (np.bincount(binned(sign * x, n_bins)[:, 0], minlength=n_bins) for sign in (1, -1))
+    np.testing.assert_array_equal(low, high[::-1])
+    held = np.bincount(binned(x, n_bins)[x > 0], minlength=n_bins)
+    np.testing.assert_allclose(held[held > 0][1:], 1000 / n_bins, atol=1)
+
+
 @pytest.mark.parametrize("binning", ["quantile", "equal_width"])
 def test_a_constant_column_is_one_bin_in_silence(binning):
     with warnings.catch_warnings():

@@ -14,6 +14,7 @@ KINDS = ("discrete", "continuous", "circular")
 FEW_LEVELS = 20  # numbers of more levels are taken for continuous
 LEVELS = 10  # of a continuous or circular factor, at most
 ROWS_A_LEVEL = 50  # fewer levels where rows are few
+ROUNDING = 1e-13  # sd of a constant, as a share of its size
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Factor:
             held = np.flatnonzero(counts)
             basis = (levels[:, None] == held) / np.sqrt(counts[held])
             return cls(name, kind, values, levels, basis, basis)
-        basis = np.linalg.qr(_centred(_targets(kind, values)))[0]
-        ranks = _ranks(values) if kind == "continuous" else basis
+        basis = _span(_targets(kind, values))
+        ranks = _span(_ranks(values)) if kind == "continuous" else basis
         return cls(name, kind, values, levels, basis, ranks)
 
     def moved(self, rows):
@@ -65,15 +66,18 @@ def _targets(kind, values):
     return np.column_stack([np.cos(values), np.sin(values)] if kind == "circular" else [values])
 
 
-def _centred(columns):
-    return columns - columns.mean(axis=0)
-
-
 def _ranks(values):
     from scipy.stats import rankdata
 
-    ranks = _centred(rankdata(values)[:, None])
-    return ranks / np.linalg.norm(ranks)
+    return rankdata(values)[:, None]
+
+
+def _span(columns):
+    """Orthonormal columns that span the centred ones: fewer where those depend on one another, as
+    cosine and sine of two opposite angles do."""
+    size = np.abs(columns).max()
+    basis, sizes, _ = np.linalg.svd(columns - columns.mean(axis=0), full_matrices=False)
+    return basis[:, sizes > ROUNDING * size * np.sqrt(len(columns))]
 
 
 def factors_of(columns, kinds, periods, n_rows) -> list[Factor]:
@@ -118,7 +122,10 @@ def _factor(name, column, kind, period, n_rows):
         return Factor.of(name, kind, levels.astype(float), levels)
     n_levels = max(2, min(LEVELS, n_rows // ROWS_A_LEVEL))
     if kind == "circular":
-        angle = 2 * np.pi * values / period
+        angle = 2 * np.pi * (values % period) / period
+        if not _span(_targets(kind, angle)).size:
+            raise ValueError(f"factor {name!r} has one angle of period {period}, written in "
+                             f"{len(labels)} ways; leave it out")  # fmt: skip
         return Factor.of(name, kind, angle, arcs(values, n_levels, period))
     values = values.astype(float)
     bins = binned(values[:, None], n_levels, binning="quantile")[:, 0]

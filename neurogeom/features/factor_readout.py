@@ -7,7 +7,7 @@ asked what it kept of the others (after the DisLib table of Reizinger et al., ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,18 +15,19 @@ import xarray as xr
 
 from .. import activity as container
 from .._version import __version__
-from ..columns import is_missing
+from ..columns import is_missing, plain_column
 from ..design import Design
 from ..engine.population import population
 from ..engine.resampling import folds
 from ..formulas import predictivity
 from ..levels import trial_column
-from ..options import hint, number, reals, whole
+from ..options import hint, number, reals, shown, whole
 
 __all__ = ["factor_readout"]
 
 KEY = 84  # of random streams
 MOST_LEVELS = 64
+ROUNDING = 1e-12  # of sine and cosine
 RAW = "raw input"
 
 
@@ -95,13 +96,15 @@ def factor_readout(
 
     Raises
     ------
-    KeyError, ValueError
-        A factor is unknown, has one level, more than 64 levels, missing or infinite values; trials
+    KeyError, TypeError, ValueError
+        A factor is unknown, mixes text and numbers, has one level or angle, more than 64 levels,
+        missing or infinite values; trials
         differ in number; there are fewer than 2 in a part; a period or an option is not possible.
 
     Notes
     -----
-    P-values take trials to be exchangeable: a note says so where they have blocks.
+    P-values take trials to be exchangeable: a note says so where they have blocks. Another says
+    which levels are in one part of the trials alone: they are never named.
 
     Source: Reizinger et al., arXiv:2410.21869, section 5 and table 4 (Pearson, least squares
     without intercept, one split).
@@ -120,7 +123,7 @@ def factor_readout(
     named = dict(x) if isinstance(x, Mapping) else {"x": x}
     if not named:
         raise ValueError("the mapping of representations is empty; give at least one")
-    circular = circular or {}
+    discrete, circular = _options(discrete, circular, penalties)
     sessions, of_trial = _gathered(named if raw is None else {**named, RAW: raw}, factors)
     for option, names in {"discrete": discrete, "circular": circular}.items():
         for name in set(names) - set(of_trial):
@@ -143,7 +146,7 @@ def factor_readout(
         units = _units(sessions[RAW], RAW)
         of_raw = np.array([_scored(units, f, fold, penalties, ())[:2] for f in table]).T
     result["raw"], result["raw_r_squared"] = (("factor", own) for own in of_raw)
-    notes = []
+    notes = [text for f in table if (text := _unnamed(f, fold))]
     if "block" in first.coords and n_null:
         notes.append("p-values take trials to be exchangeable, and these have blocks")
     return result.assign_attrs(
@@ -164,6 +167,19 @@ def factor_readout(
 # --- trials and factors ---------------------------------------------------------------------------
 
 
+def _options(discrete, circular, penalties):
+    """What may be left out, and nothing of another sort."""
+    if isinstance(discrete, str) or not isinstance(discrete, Iterable):
+        raise TypeError(f"discrete={shown(discrete)} is no list of names; give some as ['shape']")
+    if circular is not None and not isinstance(circular, Mapping):
+        raise TypeError(f"circular={shown(circular)} is no mapping; give names and periods, as "
+                        "{'angle': 360.0}")  # fmt: skip
+    known = np.ndim(penalties) == 1 and len(penalties) > 0
+    for penalty in penalties if known else [penalties]:
+        number(above=0, penalties=penalty)
+    return list(discrete), dict(circular or {})
+
+
 def _gathered(given, factors):
     """Sessions and factors, all in the order of trial ids: arrays have that of the activity."""
     for name, own in given.items():
@@ -179,7 +195,7 @@ def _gathered(given, factors):
         raise ValueError(f"factors={factors!r} name coordinates, and there is no activity that has "
                          "them; give a mapping of names to arrays")  # fmt: skip
     arrays = {n: reals(n, own) for n, own in given.items() if n not in activities}
-    of_trial = {} if named else {str(n): np.asarray(own) for n, own in factors.items()}
+    of_trial = {} if named else {str(n): plain_column(str(n), own) for n, own in factors.items()}
     counts = {n: a.shape[0] if a.ndim else 0 for n, a in {**arrays, **of_trial}.items()}
     counts |= {n: own.sizes.get("trial", 0) for n, own in activities.items()}
     if len({*counts.values()}) > 1:
@@ -211,9 +227,19 @@ def _as_session(values, name, order):
     return container.from_arrays(values[order])
 
 
+def _unnamed(factor, fold):
+    """Levels that are in one part of the trials alone are never named there, which bounds the
+    accuracy: in words, "" where there are none."""
+    if factor.kind != "accuracy":
+        return ""
+    parts = np.unique(np.column_stack([factor.values, fold]), axis=0)[:, 0]
+    n, n_levels = int((np.bincount(parts) == 1).sum()), parts.max() + 1
+    return n and (f"{n} of {n_levels} levels of {factor.name!r} are in one part of the trials "
+                  f"alone and never named, so that accuracy is at most {1 - n / n_levels:.2g}; "
+                  "merge levels")  # fmt: skip
+
+
 def _factor(name, values, discrete, circular):
-    if values.ndim != 1:
-        raise ValueError(f"factor {name!r} has shape {values.shape}; give one value a trial")
     if (n := int(is_missing(values).sum())) > 0:
         raise ValueError(f"factor {name!r} is missing on {n} trials; leave these out")
     text = values.dtype.kind not in "iuf"
@@ -228,7 +254,11 @@ def _factor(name, values, discrete, circular):
             raise ValueError(f"factor {name!r} is text, which has no period; leave it out of "
                              "circular")  # fmt: skip
         number(above=0, **{f"the period of {name}": circular[name]})
-        angle = 2 * np.pi * values.astype(float) / circular[name]
+        turns = values.astype(float) % circular[name] / circular[name]
+        if np.abs(np.exp(2j * np.pi * turns) - np.exp(2j * np.pi * turns[0])).max() < ROUNDING:
+            raise ValueError(f"factor {name!r} has one angle of period {circular[name]}, so that "
+                             "there is nothing to read; leave it out")  # fmt: skip
+        angle = 2 * np.pi * turns
         return _Factor(name, "cosine", np.column_stack([np.cos(angle), np.sin(angle)]), angle)
     if text or name in discrete:
         if len(levels) > MOST_LEVELS:

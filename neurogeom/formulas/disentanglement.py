@@ -30,7 +30,8 @@ def mig(information: np.ndarray, entropy: np.ndarray) -> float:
     >>> mig(np.array([[1.0, 0.2], [0.5, 0.4]]), np.array([1.0, 0.4]))
     0.5
     """
-    return float(np.mean(_gaps(_matrix(information)) / np.asarray(entropy, float)))
+    with np.errstate(invalid="ignore", divide="ignore"):  # NaN of a factor without entropy
+        return float(np.mean(_gaps(_matrix(information)) / np.asarray(entropy, float)))
 
 
 def sap(scores: np.ndarray) -> float:
