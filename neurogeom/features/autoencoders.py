@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .. import learn, options
-from .dictionary import Dictionary
+from .. import activity, learn, options
+from .dictionary import Dictionary, places
 
 KEY = 71  # of random streams
 LOSSES = ("squared", "cosine")
@@ -114,14 +114,22 @@ class TrainedEncoder:
     kind : LinearReLU, TopK or MLPEncoder
     module : torch module of one net, float64
     scale : size of the samples, by which they are divided and the codes multiplied
+    neurons : their labels, in the order of the module's inputs, if they have some
     """
 
     kind: Any
     module: Any = field(repr=False)
     scale: float = field(repr=False)
+    neurons: Any = field(default=None, repr=False)
 
     def encode(self, x: Any, dictionary: Dictionary) -> np.ndarray:
-        """Codes (sample, atom), 0 or more; a tied encoder takes its weights from the dictionary."""
+        """Codes (sample, atom), 0 or more; a tied encoder takes its weights from the dictionary.
+
+        Raises
+        ------
+        ValueError
+            It was trained for a dictionary of other neurons or another number of atoms.
+        """
         torch = learn.lazy_torch()
         x = dictionary.centred(x)
         sizes = self.module.sizes
@@ -130,8 +138,10 @@ class TrainedEncoder:
                 f"a dictionary of {dictionary.n_atoms} atoms over {dictionary.n_neurons} neurons "
                 f"does not fit an encoder trained for {sizes[-1]} over {sizes[0]}; give its own"
             )
+        own = places(dictionary.neurons, self.neurons, "dictionary", "the encoder")
+        x = x[:, own]
         with torch.inference_mode(), learn.one_thread():
-            atoms = torch.from_numpy(dictionary.atoms)[None]
+            atoms = torch.from_numpy(dictionary.atoms[:, own])[None]
             return (
                 self.module(torch.from_numpy(x / self.scale)[None], atoms)[0].numpy() * self.scale
             )
@@ -292,9 +302,13 @@ def _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss
 
 def _frame(x, centre):
     """The neurons as a dictionary of themselves: it checks samples and orders their neurons."""
-    n_neurons = np.shape(x)[1] if np.ndim(x) > 1 else 1
-    labels = x.coords["unit_id"].values if isinstance(x, xr.DataArray) else None
-    frame = Dictionary(np.eye(n_neurons), neurons=labels)
+    labels = None
+    if isinstance(x, xr.DataArray):
+        x = activity.validate(x)
+        labels = x.coords["unit_id"].values
+    else:
+        x = options.reals("activity", x)
+    frame = Dictionary(np.eye(x.shape[1] if x.ndim > 1 else 1), neurons=labels)
     return replace(frame, centre=frame.centred(x).mean(axis=0)) if centre else frame
 
 
@@ -359,7 +373,7 @@ def _net(module, i, encoder, frame, dictionary, scale):
     own = modules.alone(module.encoder, i)
     if dictionary is None:
         dictionary = replace(frame, atoms=module.decoder[i].detach().double().numpy())
-    return dictionary, TrainedEncoder(encoder, own, scale)
+    return dictionary, TrainedEncoder(encoder, own, scale, frame.neurons)
 
 
 def _objective(dictionary, encoder, x, penalty, true, loss):

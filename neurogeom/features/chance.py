@@ -33,15 +33,15 @@ def chance_match(
     ----------
     true, found : Dictionary
     covariance : (neuron, neuron), optional
-        Of the samples about the centre of the dictionaries; directions without variance are left
-        out.
+        Of the samples about the centre of the dictionaries, neurons in the order of the true one;
+        directions without variance are left out.
     signed : as in :meth:`Dictionary.match`
     n_draws, seed : int
 
     Raises
     ------
     ValueError
-        Neurons differ in number; the covariance is none of them.
+        Neurons differ; the covariance is none of them.
 
     Examples
     --------
@@ -53,6 +53,7 @@ def chance_match(
     options.whole(1, n_draws=n_draws)
     options.whole(0, seed=seed)
     options.switch(signed=signed)
+    found = found.ordered_as(true.neurons, "the true one")
     m = true.n_neurons
     white, colour = np.eye(m), np.eye(m)
     if covariance is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,8 @@ class Dictionary:
         Scaled to length 1; ``length`` (atom,) keeps the lengths given, by which codes of the atoms
         as they were are multiplied to become codes of unit atoms.
     neurons : sequence of str, optional
-        Labels, against which the ``unit_id`` of an activity are put in order.
+        Labels, by which the neurons of an activity (its ``unit_id``) and of other dictionaries and
+        encoders find their place. What has no labels is taken in this order.
     centre : (neuron,), optional
         Subtracted before encoding and added by :meth:`decode`; nothing by default.
 
@@ -94,7 +96,7 @@ class Dictionary:
             x has other neurons or another shape, or is not finite.
         """
         if isinstance(x, xr.DataArray):
-            x = self._ordered(activity.validate(x))
+            x = self._values(activity.validate(x))
         x = options.reals("activity", x)
         if x.ndim != 2 or x.shape[1] != self.n_neurons or not len(x):
             raise ValueError(
@@ -109,19 +111,35 @@ class Dictionary:
             )
         return x - self.centre
 
-    def _ordered(self, x):
+    def _values(self, x):
         if x.ndim != 2:
             raise ValueError("activity has a time axis; choose one window, as in x.isel(time=0)")
-        if self.neurons is None:
-            return x.values
-        found = x.coords["unit_id"].values
-        if set(found.tolist()) != set(self.neurons.tolist()):
-            raise ValueError(
-                f"activity and dictionary differ in their neurons: {len(found)} and "
-                f"{self.n_neurons}, of which {len(np.intersect1d(found, self.neurons))} are shared"
-            )
-        order = np.argsort(found)
-        return x.values[:, order[np.searchsorted(found[order], self.neurons)]]
+        return x.values[
+            :, places(x.coords["unit_id"].values, self.neurons, "activity", "dictionary")
+        ]
+
+    def ordered_as(self, neurons: Any, whose: str = "the other one") -> Dictionary:
+        """The same with its neurons in the order of other labels; itself where either has none.
+
+        ``whose`` labels they are is said where they are of other neurons.
+
+        Raises
+        ------
+        ValueError
+            Labels are of other neurons.
+
+        Examples
+        --------
+        >>> Dictionary([[0.6, 0.8]], neurons=["a", "b"]).ordered_as(["b", "a"]).atoms.tolist()
+        [[0.8, 0.6]]
+        """
+        order = places(self.neurons, neurons, "dictionary", whose)
+        if isinstance(order, slice):
+            return self
+        found = copy(self)
+        for name in ("atoms", "neurons", "centre"):
+            object.__setattr__(found, name, np.take(getattr(self, name), order, axis=-1))
+        return found
 
     def encode(self, x: Any, encoder: Any, **options_: Any) -> Any:
         """Codes by any encoder: an array (sample, atom), or a DataArray (trial, atom) for activity.
@@ -186,7 +204,13 @@ class Dictionary:
         """Pair these atoms, taken as the true ones, with another dictionary's by their cosines.
 
         Absolute cosines unless signed; chance is far above 0, see :func:`chance_match`.
+
+        Raises
+        ------
+        ValueError
+            They differ in neurons.
         """
+        other = other.ordered_as(self.neurons)
         return matching.match(matching.cosine(self.atoms, other.atoms, signed=signed))
 
     def coherence(self) -> float:
@@ -230,6 +254,28 @@ class Dictionary:
             None,
         )
         return cls(atoms.T if known[name] else atoms, **({"centre": bias} | given))
+
+
+def places(found: Any, wanted: Any, name: str, whose: str) -> Any:
+    """Where each wanted label stands among those found; a slice of all where none has to move.
+
+    Raises
+    ------
+    ValueError
+        Labels are of other neurons.
+    """
+    if found is None or wanted is None:
+        return slice(None)
+    found, wanted = np.asarray(found).tolist(), np.asarray(wanted).tolist()
+    if found == wanted:
+        return slice(None)
+    place = {label: i for i, label in enumerate(found)}
+    if len(found) != len(wanted) or set(place) != set(wanted):
+        raise ValueError(
+            f"{name} and {whose} differ in their neurons: {len(found)} and {len(wanted)}, of which "
+            f"{len(set(place) & set(wanted))} are shared; give both the same ones"
+        )
+    return np.array([place[label] for label in wanted])
 
 
 def _array(value):

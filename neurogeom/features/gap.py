@@ -123,6 +123,7 @@ def amortisation_gap(
     options.switch(nonneg=nonneg)
     own, known = model.dictionary, isinstance(reference, Dictionary)
     other = reference if known or reference is None else reference.dictionary
+    other = None if other is None else other.ordered_as(own.neurons, "that of the model")
     codes = np.asarray(model.encoder.encode(x, own))
     if nonneg and (codes < 0).any():
         raise ValueError(f"codes of {model.encoder!r} are negative in places; pass nonneg=False")

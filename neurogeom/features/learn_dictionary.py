@@ -65,11 +65,11 @@ def learn_dictionary(
         Learning wants a larger one than inference: in the noise-free world of
         :func:`superposition` 0.02 finds the sources, at 0.0025 most restarts end in worse optima.
     centre : (neuron,), optional
-        Subtracted from samples, kept in the dictionary; nothing by default.
+        Subtracted from samples, kept in the dictionary; that of the start by default, or nothing.
     nonneg : bool
         Codes are 0 or more, so that an atom differs from its opposite.
     start : Dictionary, optional
-        Where to begin instead of samples, in one run.
+        Where to begin instead of samples, in one run. Samples in an array are of its neurons.
     n_restarts : int
     n_rounds : int, the most of a restart
     tolerance : float
@@ -80,8 +80,8 @@ def learn_dictionary(
     Raises
     ------
     ValueError
-        There are fewer samples that are not 0 than atoms; the start has another number of atoms;
-        an option is out of its range.
+        There are fewer samples that are not 0 than atoms; the start has another number of atoms,
+        other neurons or another centre; an option is out of its range.
 
     Source: Mairal et al. 2010, J Mach Learn Res 11:19, algorithm 2 (atoms).
 
@@ -105,16 +105,14 @@ def learn_dictionary(
     shape = np.shape(x)
     if len(shape) != 2 or not shape[1]:
         raise ValueError(f"samples of shape {shape}: give (sample, neuron)")
+    if start is not None:
+        start, neurons, centre = _begun(start, (n_atoms, shape[1]), neurons, centre)
     x = Dictionary(np.ones((1, shape[1])), centre=centre).centred(x)
     some = np.flatnonzero(np.linalg.norm(x, axis=1) > 0)
     if len(some) < n_atoms:
         raise ValueError(
             f"{len(some)} samples that are not 0 cannot begin {n_atoms} atoms; give fewer atoms or "
             "more samples"
-        )
-    if start is not None and start.atoms.shape != (n_atoms, x.shape[1]):
-        raise ValueError(
-            f"start has atoms of shape {start.atoms.shape}, not ({n_atoms}, {x.shape[1]})"
         )
 
     def run(restart):
@@ -129,6 +127,18 @@ def learn_dictionary(
     atoms, objective, rounds = parallel.over(task, n_runs, n_jobs=n_jobs, chunk=1)
     found = tuple(Dictionary(a, neurons=neurons, centre=centre) for a in atoms)
     return Learned(found[int(np.argmin(objective))], objective, found, rounds)
+
+
+def _begun(start, shape, neurons, centre):
+    """The start with its neurons in order, the labels, and the centre that is subtracted."""
+    start = start.ordered_as(neurons, "the activity")
+    if start.atoms.shape != shape:
+        raise ValueError(f"start has atoms of shape {start.atoms.shape}, not {shape}")
+    if centre is None or not start.centre.any():
+        centre = start.centre if centre is None else centre
+    elif not np.array_equal(start.centre, options.reals("centre", centre)):
+        raise ValueError("centre= and the centre of start differ; give one of them, or the same")
+    return start, start.neurons if neurons is None else neurons, centre
 
 
 def _run(x, atoms, penalty, signed, n_rounds, tolerance):
