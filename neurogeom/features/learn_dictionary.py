@@ -25,12 +25,14 @@ class Learned(NamedTuple):
     objective : (restart,), mean over samples, with codes that are optimal
     dictionaries : of each restart
     n_rounds : int (restart,); one that took all that were allowed may not have settled
+    n_used : int (restart,), atoms that some sample uses; the others are dead and mean nothing
     """
 
     dictionary: Dictionary
     objective: np.ndarray
     dictionaries: tuple[Dictionary, ...]
     n_rounds: np.ndarray
+    n_used: np.ndarray
 
 
 def learn_dictionary(
@@ -124,9 +126,9 @@ def learn_dictionary(
         return tuple(np.array(part) for part in zip(*map(run, restarts), strict=True))
 
     n_runs = n_restarts if start is None else 1
-    atoms, objective, rounds = parallel.over(task, n_runs, n_jobs=n_jobs, chunk=1)
+    atoms, objective, rounds, used = parallel.over(task, n_runs, n_jobs=n_jobs, chunk=1)
     found = tuple(Dictionary(a, neurons=neurons, centre=centre) for a in atoms)
-    return Learned(found[int(np.argmin(objective))], objective, found, rounds)
+    return Learned(found[int(np.argmin(objective))], objective, found, rounds, used)
 
 
 def _begun(start, shape, neurons, centre):
@@ -142,7 +144,7 @@ def _begun(start, shape, neurons, centre):
 
 
 def _run(x, atoms, penalty, signed, n_rounds, tolerance):
-    """One restart: its atoms, mean objective and rounds."""
+    """One restart: its atoms, mean objective, rounds and how many atoms are used."""
     codes, before, done = np.zeros((len(x), len(atoms))), np.inf, 0
     how = {"signed": signed, "sets": _fista.many(len(atoms))}
     while done < n_rounds:
@@ -156,7 +158,7 @@ def _run(x, atoms, penalty, signed, n_rounds, tolerance):
         sparse.update_atoms(atoms, squared, codes.T @ x)
         _revive(atoms, np.flatnonzero(np.diag(squared) <= 0), x, codes)
     solve = _fista.solver(atoms, penalty, *SETTLED, **how)
-    return atoms, _codes(x, solve, codes), done
+    return atoms, _codes(x, solve, codes), done, codes.any(axis=0).sum()
 
 
 def _codes(x, solve, codes):

@@ -16,7 +16,7 @@ from ..engine.sample import scaling
 from ..engine.setting import setting
 from ..kernels import resampling as kernels
 from ._alignment import aligned
-from ._judged import SCORES, Fit, axes_of
+from ._judged import SCORES, Fit, axes_of, n_used
 
 KEY = 63  # of the random streams of this file
 ATOMS = (4, 8, 16, 32)  # tried where none are asked for
@@ -66,6 +66,9 @@ def sparse(
       numbers of atoms, so it chooses them, on the first split, which is then left out;
     - ``stability_halves``: matched cosines of the dictionaries of two disjoint halves of trials;
     - ``stability_restarts``: the same of restarts on the same trials, with the best one.
+
+    Atoms that no training trial uses are dead. Where all are, because the penalty is too large,
+    there is no stability; the attribute ``n_atoms_used`` counts the others.
 
     Beside the first three stand ``pca``, the same for principal axes and their opposites, as many,
     through the same encoder. ``shuffled`` are all five where each neuron's trials are shuffled on
@@ -150,7 +153,7 @@ def sparse(
     data = fit.everything(splits, halves, n_jobs)
     shuffled = _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress)
     turned = _turned(fit, raw, None if s.scale == "none" else gains, n_shuffles, n_jobs)
-    note = _identified(fit, data.codes, splits[0][0])
+    note = [*_in_use(fit, data), *_identified(fit, data.codes, splits[0][0])]
     quantities = _quantities(data, shuffled, turned, fit)
     result = packed(quantities, n_null=n_shuffles).assign(choice)
     result["pca"] = "quantity", [*data.pca, np.nan, np.nan]
@@ -168,6 +171,7 @@ def sparse(
         n_resamples=n_splits,
         n_atoms=n_atoms,
         penalty=float(penalty),
+        n_atoms_used=n_used(data.learned),
         n_active=float(data.codes.astype(bool).sum(axis=1).mean()),
         n_restarts=n_restarts,
         n_shuffles=n_shuffles,
@@ -300,8 +304,22 @@ def _spread(x):
     return np.sqrt(np.square(x).sum(axis=0))
 
 
+def _in_use(fit, data):
+    """A sentence where some atoms of the dictionary are dead."""
+    used = n_used(data.learned)
+    if used == fit.n_atoms:
+        return []
+    if used:
+        return [f"{fit.n_atoms - used} of {fit.n_atoms} atoms are dead: no training trial uses "
+                "them"]  # fmt: skip
+    return [f"no atom is in use: no training trial drives one above penalty={fit.penalty:g}; "
+            "ask for a smaller penalty"]  # fmt: skip
+
+
 def _identified(fit, codes, train):
     """A sentence where more atoms are asked for than samples of so many neurons can tell apart."""
+    if not codes.any():
+        return []
     active = max(float(codes.astype(bool).sum(axis=1).mean()), 1.0)
     dimensions = len(axes_of(train)[: fit.n_components])
     needed = active * np.log(max(fit.n_atoms / active, 1.0))
@@ -322,12 +340,17 @@ def _quantities(data, shuffled, turned, fit):
     halves, restarts = fit.stability(data)
     values = dict(zip(SCORES, data.scores, strict=True))
     values |= {"stability_halves": halves, "stability_restarts": restarts}
+    of = {"stability_halves": data.halves, "stability_restarts": [data.learned]}
     found = []
     for i, (name, value) in enumerate(values.items()):
         direction, least, most = READ[name]
+        why = ""
         if not np.isfinite(value):
-            why = "a second neuron" if name in SCORES else "n_restarts of 2 or more"
-            found.append(missing(name, direction, f"it needs {why}", least=least, most=most))
+            why = f"it needs {'a second neuron' if name in SCORES else 'n_restarts of 2 or more'}"
+        elif not all(map(n_used, of.get(name, ()))):
+            why = "no atom is in use: the penalty is above what drives them"
+        if why:
+            found.append(missing(name, direction, why, least=least, most=most))
             continue
         of_halves = name == "stability_halves"
         null = turned if of_halves else shuffled[:, i]
