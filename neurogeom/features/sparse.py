@@ -106,7 +106,8 @@ def sparse(
         the curve by which a code tells the two sides of a variable or contrast apart in held-out
         trials, averaged over conditions alike in all else, chance 0.5, with ``alignment_p`` against
         labels shuffled within these and ``alignment_p_corrected`` for all atoms and sides by the
-        largest deviation; ``choice`` (atoms_tried, penalty_tried), predicted variances.
+        largest deviation; ``choice`` (atoms_tried, penalty_tried), predicted variances, unless both
+        were given.
 
     Notes
     -----
@@ -251,7 +252,8 @@ def _chosen(split, n_atoms, penalty, nonneg, n_components, seed):
                 predicted[i, j] = fit.judge(dictionary, test)[SCORES.index("predicted_variance")]
     i, j = np.unravel_index(np.argmax(np.nan_to_num(predicted, nan=-np.inf)), predicted.shape)
     tried = {"atoms_tried": atoms, "penalty_tried": penalties}
-    return atoms[i], penalties[j], {"choice": (tuple(tried), predicted), **tried}
+    choice = {"choice": (tuple(tried), predicted), **tried} if predicted.size > 1 else {}
+    return atoms[i], penalties[j], choice
 
 
 def _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress):
