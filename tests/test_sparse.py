@@ -283,6 +283,7 @@ def test_results_survive_saving(found, tmp_path):
         ({"n_splits": 0}, "n_splits=0 is not possible"),
         ({"n_shuffles": 0}, "n_shuffles=0 is not possible"),
         ({"scale": "split"}, "scale='split' is unknown"),
+        ({"n_jobs": "a"}, "n_jobs='a' is not possible"),
         ({"min_trials": 300}, "no neuron has 300 trials in every condition"),
     ],
 )
@@ -290,6 +291,11 @@ def test_what_cannot_be_asked_is_said_in_one_sentence(world, options, message):
     x = _recorded(world, a=np.arange(240) % 2)
     with pytest.raises(ValueError, match=message):
         sparse(x, ["a"], **({"n_atoms": 4, "penalty": 0.3} | options))
+
+
+def test_nothing_is_no_recording():
+    with pytest.raises(TypeError, match="must be an xarray.DataArray or a list of them, not None"):
+        sparse(None, ["a"])
 
 
 def test_a_time_axis_is_refused_in_one_sentence():

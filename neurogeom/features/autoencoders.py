@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 
 from .. import activity, learn, options
-from .dictionary import Dictionary, places
+from .dictionary import Dictionary, need_dictionary, places
 
 KEY = 71  # of random streams
 LOSSES = ("squared", "cosine")
@@ -45,6 +45,7 @@ class _Trainable:
         """Operations of encoding (a product and a sum are 2): products, biases, relu, selection."""
         from .flops import elementwise, products
 
+        options.whole(1, n_samples=n_samples, n_neurons=n_neurons, n_atoms=n_atoms)
         sizes = self.sizes(n_neurons, n_atoms)
         return float(n_samples * (products(sizes) + elementwise(self, sizes)))
 
@@ -127,10 +128,13 @@ class TrainedEncoder:
 
         Raises
         ------
+        TypeError
+            Samples are no real numbers; the dictionary is none.
         ValueError
             It was trained for a dictionary of other neurons or another number of atoms.
         """
         torch = learn.lazy_torch()
+        need_dictionary(dictionary=dictionary)
         x = dictionary.centred(x)
         sizes = self.module.sizes
         if (dictionary.n_neurons, dictionary.n_atoms) != (sizes[0], sizes[-1]):
@@ -225,6 +229,8 @@ def train_autoencoder(
 
     Raises
     ------
+    TypeError
+        Samples or codes are no real numbers; the dictionary is none.
     ValueError
         An option is not possible, samples are not finite or all zero, a dictionary or codes do
         not fit.
@@ -276,12 +282,19 @@ def train_autoencoder(
     return replace(best, history=history, restarts=tuple(each))
 
 
-def _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss, centre, seed):
+def need_trainable(encoder: Any) -> None:
+    """Refuse what is none of the encoders that are trained, by a ValueError."""
     if not isinstance(encoder, _Trainable):
         raise ValueError(
             f"encoder={options.shown(encoder)} cannot be trained; give LinearReLU(), TopK(n) or "
             "MLPEncoder()"
         )
+
+
+def _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss, centre, seed):
+    need_trainable(encoder)
+    if dictionary is not None:
+        need_dictionary(dictionary=dictionary)
     options.whole(1, n_atoms=n_atoms, batch=batch, n_restarts=n_restarts)
     options.whole(0, seed=seed)
     options.number(0, penalty=penalty)
@@ -302,12 +315,8 @@ def _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss
 
 def _frame(x, centre):
     """The neurons as a dictionary of themselves: it checks samples and orders their neurons."""
-    labels = None
-    if isinstance(x, xr.DataArray):
-        x = activity.validate(x)
-        labels = x.coords["unit_id"].values
-    else:
-        x = options.reals("activity", x)
+    x = activity.validate(x) if isinstance(x, xr.DataArray) else options.reals("activity", x)
+    labels = x.coords["unit_id"].values if isinstance(x, xr.DataArray) else None
     frame = Dictionary(np.eye(x.shape[1] if x.ndim > 1 else 1), neurons=labels)
     return replace(frame, centre=frame.centred(x).mean(axis=0)) if centre else frame
 

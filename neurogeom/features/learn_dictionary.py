@@ -11,7 +11,7 @@ from .. import activity, options
 from ..engine import parallel
 from ..kernels import sparse
 from . import _fista
-from .dictionary import Dictionary
+from .dictionary import Dictionary, need_dictionary
 
 KEY = 61  # of the random streams of this file
 ROUGH = 20, 1e-4  # steps of the codes in a round at most, and the relative gap that ends them
@@ -81,6 +81,8 @@ def learn_dictionary(
 
     Raises
     ------
+    TypeError
+        Samples or the centre are no real numbers; the start is no dictionary.
     ValueError
         There are fewer samples that are not 0 than atoms; the start has another number of atoms,
         other neurons or another centre; an option is out of its range.
@@ -103,8 +105,9 @@ def learn_dictionary(
     neurons = None
     if isinstance(x, xr.DataArray):
         x = activity.validate(x)
-        neurons = x.coords["unit_id"].values
-    shape = np.shape(x)
+        neurons, x = x.coords["unit_id"].values, x.values
+    x = options.reals("activity", x)
+    shape = x.shape
     if len(shape) != 2 or not shape[1]:
         raise ValueError(f"samples of shape {shape}: give (sample, neuron)")
     if start is not None:
@@ -133,6 +136,7 @@ def learn_dictionary(
 
 def _begun(start, shape, neurons, centre):
     """The start with its neurons in order, the labels, and the centre that is subtracted."""
+    need_dictionary(start=start)
     start = start.ordered_as(neurons, "the activity")
     if start.atoms.shape != shape:
         raise ValueError(f"start has atoms of shape {start.atoms.shape}, not {shape}")

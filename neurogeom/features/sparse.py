@@ -120,7 +120,7 @@ def sparse(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         An option is out of its range; and as in :func:`neurogeom.decoding`.
 
     Warns
@@ -138,10 +138,12 @@ def sparse(
     >>> found.sizes["atom"], bool((found.estimate > found.chance).sel(quantity="stability_halves"))
     (6, True)
     """
-    for session in [x] if isinstance(x, xr.DataArray) else x:
+    for session in x if isinstance(x, list | tuple) else [x]:
         if getattr(session, "ndim", 2) > 2:
             raise ValueError("activity has a time axis; choose one window, as in x.isel(time=0)")
     _check(n_atoms, penalty, n_components, n_restarts, n_splits, n_shuffles, scale)
+    options.workers(n_jobs=n_jobs)
+    options.switch(nonneg=nonneg)
     s = setting(
         x, variables, contrasts=contrasts, min_trials=min_trials, n_resamples=1 + n_splits,
         n_pseudo=n_pseudo, n_null=n_null, scale=scale, empty=empty, seed=seed,

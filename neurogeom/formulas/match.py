@@ -36,6 +36,8 @@ def match(similarity: np.ndarray, *, over: str = "true") -> Match:
 
     Raises
     ------
+    TypeError
+        It is no array of real numbers.
     ValueError
         The matrix is empty or not finite.
 
@@ -73,6 +75,8 @@ def correlation(true: np.ndarray, found: np.ndarray, *, kind: str = "pearson") -
 
     Raises
     ------
+    TypeError
+        They are no arrays of real numbers.
     ValueError
         Samples differ in number, are fewer than two or not finite.
     """
@@ -114,6 +118,11 @@ def mcc(true: np.ndarray, found: np.ndarray, *, kind: str = "pearson", over: str
         By ranks, a monotone distortion costs nothing.
     over : as in :func:`match`
 
+    Raises
+    ------
+    TypeError, ValueError
+        As by :func:`match` and :func:`correlation`.
+
     Source: Hyvarinen & Morioka 2016 (time-contrastive learning); Klindt et al. 2021, ICLR.
 
     Examples
@@ -138,6 +147,8 @@ def cosine(atoms: np.ndarray, others: np.ndarray, *, signed: bool = False) -> np
 
     Raises
     ------
+    TypeError
+        They are no arrays of real numbers.
     ValueError
         They differ in neurons or are not finite.
     """
