@@ -15,7 +15,7 @@ from neurogeom.cli.output import claim, write_text
 from neurogeom.cli.score import Remembering, json_path
 
 OPTIONS = {  # what each method takes of the options below, besides those that all take
-    "sparse": ("contrasts", "n_atoms", "penalty", "min_trials"),
+    "sparse": ("contrasts", "n_atoms", "penalty", "min_trials", "n_null", "n_jobs"),
     "index": ("datum", "probes", "n_components", "min_trials", "n_null", "n_jobs"),
     "slow": ("bin_width", "n_latents", "lag", "likelihood", "steps", "n_null"),
     "disentanglement": ("n_null", "n_jobs"),
@@ -65,7 +65,8 @@ DIRECTIONS = ("neurons", "kmeans", "pca", "ica", "sparse", "random")
 @click.option("--directions", type=click.Choice(DIRECTIONS),
               help="interpretability: of what.  [default: neurons]")  # fmt: skip
 @click.option("--min-trials", type=click.IntRange(2), help="Trials a neuron needs a condition.")
-@click.option("--nulls", "n_null", type=click.IntRange(0), help="Surrogates.")
+@click.option("--nulls", "n_null", type=click.IntRange(0), help="Surrogates; sparse and "
+              "disentanglement learn no more than usual anew.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--jobs", "n_jobs", type=Jobs(), help="Workers, or -1.  [default: 1]")
 @click.option("--out", type=click.Path(path_type=Path), help="Everything, as NetCDF.")
@@ -129,9 +130,15 @@ def _asked(given: dict, *names: str) -> dict:
 
 def _sparse(recording, given: dict):
     import neurogeom as ng
+    from neurogeom.cli.progress import progress_bar
 
-    asked = _asked(given, "contrasts", "n_atoms", "penalty", "min_trials")
-    return ng.features.sparse(recording, given["variables"], seed=given["seed"], **asked)
+    asked = _asked(given, *OPTIONS["sparse"])
+    if given["n_null"] is not None:  # each learns dictionaries: never more than usual
+        asked["n_shuffles"] = min(max(given["n_null"], 1), 20)
+    with progress_bar() as progress:
+        return ng.features.sparse(
+            recording, given["variables"], seed=given["seed"], progress=progress, **asked
+        )
 
 
 def _index(recording, given: dict):

@@ -22,7 +22,7 @@ def is_number(value: Any) -> bool:
     return bool(known and -inf < value < inf)
 
 
-def is_whole(value: Any, least: int = 0) -> bool:
+def is_whole(value: Any, least: float = 0) -> bool:
     """Whether this is a whole number, `least` or more; 2.0, True and False are none."""
     return isinstance(value, Integral) and is_number(value) and value >= least
 
@@ -100,6 +100,28 @@ def whole(least: int, **options: Any) -> None:
         if not is_whole(value, least):
             raise ValueError(
                 f"{name}={shown(value)} is not possible; give a whole number of {least} or more"
+            )
+
+
+def workers(**options: Any) -> None:
+    """Refuse what is no number of workers: a whole one of 1 or more, or, as in joblib, below 0.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> workers(n_jobs="all")
+    Traceback (most recent call last):
+        ...
+    ValueError: n_jobs='all' is not possible; give a number of workers, or -1 for one a core
+    """
+    for name, value in options.items():
+        if not is_whole(value, least=-inf) or value == 0:
+            raise ValueError(
+                f"{name}={shown(value)} is not possible; give a number of workers, or -1 for one "
+                "a core"
             )
 
 

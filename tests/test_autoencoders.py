@@ -411,6 +411,9 @@ def test_what_cannot_be_trained_is_said_in_one_sentence(change, message):
         (lambda: TopK(0), "n_nonzero=0 is not possible"),
         (lambda: LinearReLU(bias=1), "bias=1 is not possible"),
         (lambda: training_flops(LinearReLU(), 0, 8, 16, steps=1), "n_samples=0 is not possible"),
+        (lambda: training_flops(np.eye(2), 1, 8, 16, steps=1), "cannot be trained"),
+        (lambda: LinearReLU().flops("a", 8, 16), "n_samples='a' is not possible"),
+        (lambda: decoding_flops(1, 8, 0), "n_atoms=0 is not possible"),
     ],
 )
 def test_an_encoder_that_cannot_be_is_said_in_one_sentence(call, message):
@@ -420,6 +423,12 @@ def test_an_encoder_that_cannot_be_is_said_in_one_sentence(call, message):
 
 def test_a_trained_encoder_refuses_another_dictionary():
     model = train_autoencoder(X + np.eye(5, 4), 4, LinearReLU(), penalty=0.1, steps=1)
+    for call in (
+        lambda: model.encoder.encode(X, np.eye(4)),
+        lambda: train_autoencoder(X, 4, LinearReLU(), penalty=0.1, dictionary=np.eye(4)),
+    ):
+        with pytest.raises(TypeError, match="dictionary must be a Dictionary, not ndarray"):
+            call()
     with pytest.raises(ValueError, match="a dictionary of 3 atoms over 4 neurons does not fit"):
         model.encoder.encode(X, Dictionary(np.eye(4)[:3]))
 

@@ -63,10 +63,12 @@ def test_the_index_of_a_datum_is_printed_and_written_from_nwb_and_from_activity(
 
 
 def test_a_sparse_dictionary_is_judged_on_trials_held_out(invoke, files):
-    words = "--method sparse --variables a,b,c --atoms 4 --penalty 1".split()
+    words = "--method sparse --variables a,b,c --atoms 4 --penalty 1 --nulls 2 --jobs 2".split()
     status, shown, err = invoke("features", files / "cube.nc", *words)
     assert status == 0
     assert "Traceback" not in err
+    assert "choice" not in shown  # there was none
+    assert "2 surrogates" in shown
     assert shown.splitlines()[0].split()[:2] == ["quantity", "sparse"]
     assert "explained_variance" in shown
 

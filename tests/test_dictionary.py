@@ -1,13 +1,30 @@
 """Dictionaries: unit atoms, decoding, proofs of optimality, matching, decoders of other tools."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neurogeom as ng
-from neurogeom.features import FISTA, NNLS, Dictionary, chance_match, chance_mcc, superposition
+from neurogeom.features import (
+    FISTA,
+    NNLS,
+    OMP,
+    Dictionary,
+    ExhaustiveL0,
+    amortisation_gap,
+    chance_match,
+    chance_mcc,
+    exact_weights,
+    learn_dictionary,
+    refine,
+    superposition,
+)
 from neurogeom.formulas.match import mcc
+
+X = np.array([[1.0, 0.0], [0.5, 1.0], [0.0, 2.0]])
 
 
 @pytest.fixture
@@ -99,6 +116,17 @@ def test_decoders_of_other_tools_become_the_same_dictionary(weights, bias):
     np.testing.assert_allclose(d.atoms * d.length[:, None], decoder)
     np.testing.assert_allclose(d.centre, shift if bias else 0.0)
     assert d.neurons.tolist() == list("abcd")
+
+
+def test_a_decoder_of_half_precision_is_read_and_a_complex_one_refused():
+    import torch
+
+    half = torch.tensor([[3.0, 4.0], [0.0, 2.0]], dtype=torch.bfloat16)
+    d = Dictionary.from_state({"W_dec": half, "b_dec": half[0]})
+    np.testing.assert_allclose(d.atoms, [[0.6, 0.8], [0.0, 1.0]])
+    assert d.centre.tolist() == [3.0, 4.0]
+    with pytest.raises(TypeError, match="W_dec must be an array of real numbers"):
+        Dictionary.from_state({"W_dec": half.to(torch.complex64)})
 
 
 # --- the world and its chance ----------------------------------------------------------------
@@ -196,6 +224,16 @@ def test_the_dictionary_of_a_world_does_not_depend_on_how_many_samples_are_drawn
             lambda: chance_match(*[Dictionary(np.eye(2))] * 2, covariance=np.zeros((2, 2))),
             "no variance",
         ),
+        (
+            lambda: chance_match(*[Dictionary(np.eye(2))] * 2, covariance=[[1, 0.5], [0, 1]]),
+            "not symmetric",
+        ),
+        (
+            lambda: chance_match(*[Dictionary(np.eye(2))] * 2, covariance=np.diag([1.0, -1])),
+            "variances below 0",
+        ),
+        (lambda: Dictionary(np.eye(2), neurons=["a", None]), "do not label 2 neurons"),
+        (lambda: chance_mcc(np.eye(3), 3.0), r"give \(sample, true\)"),
         (lambda: superposition(10, n_active=17), "more than the 16 sources"),
         (lambda: superposition(10, correlation=1.0), "correlation=1.0 is not possible"),
     ],
@@ -203,3 +241,37 @@ def test_the_dictionary_of_a_world_does_not_depend_on_how_many_samples_are_drawn
 def test_what_makes_no_sense_is_said_in_one_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+class _Half:
+    """A model that lacks an encoder."""
+
+    dictionary = Dictionary(np.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: d.match(np.eye(2)), "other must be a Dictionary, not ndarray"),
+        (lambda d: chance_match(np.eye(2), d), "true must be a Dictionary"),
+        (lambda d: chance_match(d, np.eye(2)), "found must be a Dictionary"),
+        (lambda d: learn_dictionary(X, 2, penalty=0.1, start=np.eye(2)), "start must be a Dict"),
+        (lambda d: superposition(3, dictionary=np.eye(2)), "dictionary must be a Dictionary"),
+        (lambda d: exact_weights(np.eye(2)), "dictionary must be a Dictionary"),
+        *((lambda d, e=e: e.encode(X, np.eye(2)), "dictionary must be a Dictionary, not ndarray")
+          for e in (FISTA(0.1), OMP(1), NNLS(), ExhaustiveL0(1))),
+        (lambda d: amortisation_gap(np.eye(2), X, penalty=0.1), "ndarray has no dictionary"),
+        (lambda d: amortisation_gap(_Half(), X, penalty=0.1), "_Half has no encoder"),
+        (lambda d: refine(np.eye(2), X, FISTA(0.1)), "ndarray has no dictionary"),
+        (lambda d: amortisation_gap(SimpleNamespace(dictionary=d, encoder=NNLS()), X, penalty=0.1,
+                                    reference=np.eye(2)), "reference must be a Dictionary"),
+        *((lambda d, e=e: d.encode(X, e), r"has no encode\(x, dictionary\)")
+          for e in (None, "FISTA", FISTA, np.eye(2))),
+        (lambda d: learn_dictionary([[1, 2], [3]], 1, penalty=0.1), "rows of different lengths"),
+        (lambda d: Dictionary(np.eye(2), neurons=["a", 1]), "holds numbers and text"),
+        (lambda d: Dictionary.from_state(None), "state must be a mapping of arrays"),
+    ],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_said_in_one_sentence(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(Dictionary(np.eye(2)))

@@ -193,6 +193,20 @@ def test_operations_are_those_that_torch_counts(shape):
     assert encoder.flops(50, m, n) - other == counter.get_total_flops()
 
 
+@pytest.mark.parametrize("kind", [OMP, ExhaustiveL0])
+def test_no_more_atoms_are_charged_than_a_code_holds(kind):
+    assert kind(8).flops(3, 8, 16) == kind(50).flops(3, 8, 16) > kind(7).flops(3, 8, 16)
+    assert kind(4).flops(3, 8, 4) == kind(50).flops(3, 8, 4)
+
+
+@pytest.mark.parametrize("encoder", [FISTA(0.1), OMP(1), NNLS(), ExhaustiveL0(1)], ids=str)
+def test_operations_are_of_whole_numbers(encoder):
+    with pytest.raises(ValueError, match="n_neurons=2.5 is not possible"):
+        encoder.flops(1, 2.5, 3)
+    with pytest.raises(ValueError, match="n_samples=-1 is not possible"):
+        encoder.flops(-1, 2, 3)
+
+
 def test_a_step_over_8_neurons_and_16_atoms_costs_624_operations():
     one, two = (FISTA(0.1, n).flops(1, 8, 16) for n in (1, 2))
     assert two - one == 624
@@ -274,6 +288,8 @@ def test_one_linear_layer_reads_one_source_exactly_and_never_two():
         (lambda d, x: FISTA(0.1).encode(x, d, start=x), "do not fit 16 atoms"),
         (lambda d, x: FISTA(0.1).encode(x, d, start=-np.ones((60, 16))), "none below 0"),
         (lambda d, x: FISTA(0.1).encode(x, d, start=np.ones((6, 16))), "codes of the 60 samples"),
+        (lambda d, x: FISTA(0.1).encode(x, d, start=np.full((60, 16), np.nan)), "finite codes"),
+        (lambda d, x: FISTA(0.1).encode(x, d, n_jobs="a"), "n_jobs='a' is not possible"),
         (lambda d, x: FISTA(0.1).encode(np.full((2, 8), np.nan), d), "hold NaN"),
         (lambda d, x: d.duality_gap(x, np.ones((6, 16)), 0.1), "each of 60 samples"),
         (lambda d, x: d.objective(x, np.ones((1, 16)), 0.1), "each of 60 samples"),

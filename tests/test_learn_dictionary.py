@@ -106,6 +106,8 @@ def test_degenerate_samples_are_learnt_in_silence():
         found = learn_dictionary(x, 2, penalty=0.1, n_restarts=2)
         everything = learn_dictionary(x, 2, penalty=1e3, n_restarts=1)
     assert found.dictionary.match(Dictionary([[1.0, 2.0, 2.0]])).value == pytest.approx(0.5)
+    assert everything.n_used.tolist() == [0]
+    assert (found.n_used >= 1).all()
     assert np.isfinite(everything.objective).all()
 
 

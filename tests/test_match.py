@@ -9,7 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from neurogeom.formulas.match import correlation, cosine, match, mcc
+from neurogeom.features import FISTA, ExhaustiveL0, superposition
+from neurogeom.formulas.match import (
+    Match,
+    correlation,
+    cosine,
+    dead_share,
+    exact_support,
+    latent_r2,
+    match,
+    mcc,
+)
+
+SIGNS = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])  # mean 0, variance 1
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 5))
@@ -86,9 +98,63 @@ def test_opposite_atoms_match_without_sign_and_do_not_with_it():
     assert cosine(a, np.zeros((1, 5))).max() == 0.0
 
 
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 2.0, -1.0])
+def test_a_code_of_another_size_explains_what_the_square_says_and_scaled_everything(factor):
+    found = latent_r2(SIGNS, factor * SIGNS[:, ::-1])
+    np.testing.assert_allclose(found.similarity, 1 - (1 - factor) ** 2)
+    assert found.found.tolist() == ([1, 0] if factor else [0, 1])
+    again = latent_r2(SIGNS, factor * SIGNS[:, ::-1], scaled=True)
+    assert again.value == pytest.approx(float(factor != 0))
+
+
+def test_variance_explained_is_lost_to_a_shift_a_rotation_and_a_missing_code():
+    assert latent_r2(SIGNS, SIGNS + 0.5).value == pytest.approx(0.75)
+    c, s = np.cos(0.3), np.sin(0.3)
+    turned = SIGNS @ [[c, s], [-s, c]]
+    assert latent_r2(SIGNS, turned, scaled=True).value == pytest.approx(c**2)
+    assert latent_r2(SIGNS, turned).value == pytest.approx(2 * c - 1)
+    assert latent_r2(SIGNS, SIGNS[:, :1]).value == pytest.approx(0.5)
+    assert latent_r2(SIGNS, SIGNS[:, :1], over="fewer").value == pytest.approx(1.0)
+    crossed = Match(0.0, np.zeros(2), np.array([0, 1]), np.array([1, 0]))
+    assert latent_r2(SIGNS, SIGNS, pairs=crossed).value == pytest.approx(-1.0)
+
+
+def test_a_support_is_exact_with_no_active_code_too_many_or_too_few():
+    true = np.array([[1.0, 0, 0], [0, 2, 0], [0, 0, 3], [1, 1, 0]])
+    order = [2, 0, 1]
+    assert exact_support(true, 0.1 * true[:, order]) == 1.0
+    more = np.column_stack([true[:, order], [0, 0, 0.01, 0]])
+    assert exact_support(true, more) == 0.75
+    assert exact_support(true, more, tolerance=0.1) == 1.0
+    assert exact_support(true, true[:, :2]) == 0.75  # without the third no sample of it
+    assert exact_support(true, np.abs(true - 1)) == 0.0
+    crossed = Match(0.0, np.zeros(3), np.arange(3), np.array([1, 0, 2]))
+    assert exact_support(true, true, pairs=crossed) == 0.5
+
+
+def test_dead_codes_are_those_that_no_sample_activates():
+    codes = np.array([[0.0, 1e-9, -2.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    assert dead_share(codes) == 0.5
+    assert dead_share(codes, tolerance=1e-6) == 0.75
+
+
+def test_inference_over_the_true_atoms_explains_985_and_exhaustive_search_finds_every_support():
+    """Section 1.5: R2 .985 with the penalty of the paper, 100 % of supports."""
+    x, sources, true = superposition(1024, seed=0)
+    found = latent_r2(sources, FISTA(0.0025).encode(x, true), pairs=true.match(true))
+    assert found.value == pytest.approx(0.985, abs=0.005)
+    assert exact_support(sources[:40], ExhaustiveL0(3).encode(x[:40], true)) == 1.0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: latent_r2(np.ones((3, 1)), np.eye(3)), "1 of 1 true latents do not vary"),
+        (lambda: latent_r2(SIGNS, SIGNS, over="found"), "over='found' is unknown"),
+        (lambda: latent_r2(SIGNS, SIGNS, pairs=mcc(np.eye(3), np.eye(3))), "not of 2 latents and"),
+        (lambda: exact_support(SIGNS, SIGNS[:2]), "the same two samples"),
+        (lambda: exact_support(SIGNS, SIGNS, tolerance=-1), "tolerance=-1 is not possible"),
+        (lambda: dead_share([1.0]), r"give \(sample, code\)"),
         (lambda: match(np.zeros((0, 2))), "must be a filled matrix"),
         (lambda: match([[np.nan]]), "finite"),
         (lambda: match([[1.0]], over="found"), "over='found' is unknown"),

@@ -1,6 +1,7 @@
 """Sparse features of recordings: planted ones found, chance kept, and what the monkey shows."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from scipy import stats
 
 import neurogeom as ng
 from neurogeom.features import Dictionary, sparse, superposition
-from neurogeom.features.sparse import _turned
+from neurogeom.features.learn_dictionary import Learned
+from neurogeom.features.sparse import _in_use, _turned
 
 FEW = {"n_restarts": 2, "n_splits": 1, "n_shuffles": 3, "n_null": 39, "seed": 0}
 
@@ -249,6 +251,22 @@ def test_more_atoms_than_can_be_identified_are_warned_of_with_the_bound():
         sparse(x, ["a"], n_atoms=3, penalty=0.5, **options)
 
 
+def test_atoms_that_no_trial_uses_are_counted_and_are_not_stable(world):
+    x = _recorded(world, a=np.arange(240) % 2)
+    options = {**FEW, "n_shuffles": 1, "n_null": 0, "n_atoms": 5, "scale": "none"}
+    none = sparse(x, ["a"], penalty=1e3, **options)
+    why = "no atom is in use: the penalty is above what drives them"
+    assert none.attrs["reasons"] == dict.fromkeys(["stability_halves", "stability_restarts"], why)
+    assert np.isnan(none.estimate.sel(quantity=["stability_halves", "stability_restarts"])).all()
+    assert none.attrs["n_atoms_used"] == 0
+    assert "no training trial drives one above penalty=1000" in none.attrs["notes"][0]
+    assert sparse(x, ["a"], penalty=0.3, **options).attrs["n_atoms_used"] == 5
+    some = Learned(None, np.array([2.0, 1.0]), (), None, np.array([5, 3]))
+    fit = SimpleNamespace(n_atoms=5, penalty=0.3)
+    note = "2 of 5 atoms are dead: no training trial uses them"
+    assert _in_use(fit, SimpleNamespace(learned=some)) == [note]
+
+
 def test_results_survive_saving(found, tmp_path):
     path = tmp_path / "sparse.nc"
     ng.save(found, path)
@@ -265,6 +283,7 @@ def test_results_survive_saving(found, tmp_path):
         ({"n_splits": 0}, "n_splits=0 is not possible"),
         ({"n_shuffles": 0}, "n_shuffles=0 is not possible"),
         ({"scale": "split"}, "scale='split' is unknown"),
+        ({"n_jobs": "a"}, "n_jobs='a' is not possible"),
         ({"min_trials": 300}, "no neuron has 300 trials in every condition"),
     ],
 )
@@ -272,6 +291,11 @@ def test_what_cannot_be_asked_is_said_in_one_sentence(world, options, message):
     x = _recorded(world, a=np.arange(240) % 2)
     with pytest.raises(ValueError, match=message):
         sparse(x, ["a"], **({"n_atoms": 4, "penalty": 0.3} | options))
+
+
+def test_nothing_is_no_recording():
+    with pytest.raises(TypeError, match="must be an xarray.DataArray or a list of them, not None"):
+        sparse(None, ["a"])
 
 
 def test_a_time_axis_is_refused_in_one_sentence():

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .. import options
+
 CHUNK = 4  # surrogates a task: long enough to hide the cost of a task, short enough to share out
 
 
@@ -13,6 +15,7 @@ def over(task, n, *, n_jobs=1, chunk=CHUNK, progress=None):
     """
     from threadpoolctl import threadpool_limits
 
+    options.workers(n_jobs=n_jobs)
     chunks = [np.arange(i, min(i + chunk, n)) for i in range(0, n, chunk)]
     if not chunks:
         return None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import learn
+from .. import learn, options
 from ..engine import parallel
 from ..kernels import sparse
 
@@ -47,13 +47,14 @@ def steepness(atoms):
     return float(np.linalg.eigvalsh(small)[-1])
 
 
-def fista(x, atoms, *settings, start=None, n_jobs=1, **options):
+def fista(x, atoms, *settings, start=None, n_jobs=1, **how):
     """Codes of samples (sample, neuron) over unit atoms (atom, neuron), whole batches a worker.
 
     Its batches are the same whatever the number of workers, so its bits are. The other arguments
     are those of :func:`solver`.
     """
-    solve = solver(atoms, *settings, **options)
+    options.workers(n_jobs=n_jobs)
+    solve = solver(atoms, *settings, **how)
 
     def task(rows):
         batch = slice(rows[0], rows[-1] + 1)

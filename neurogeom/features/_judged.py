@@ -19,7 +19,7 @@ SCORES = ("objective", "explained_variance", "predicted_variance")
 class Judged(NamedTuple):
     """Of one data set: means over splits, dictionaries, and codes of the first split's test rows.
 
-    scores, pca : (3,) of ``SCORES``; learned : of the first split; halves : two dictionaries
+    scores, pca : (3,) of ``SCORES``; learned : of the first split; halves : of two halves
     """
 
     scores: np.ndarray
@@ -106,23 +106,32 @@ class Fit(NamedTuple):
         )
 
     def of_halves(self, halves, n_jobs=1):
-        """Dictionaries of two halves of the trials, which start from different atoms."""
-        return tuple(self.learn(own, n_jobs, start=i).dictionary for i, own in enumerate(halves, 1))
+        """What is learnt from two halves of the trials, starting from different atoms."""
+        return tuple(self.learn(own, n_jobs, start=i) for i, own in enumerate(halves, 1))
 
     def match(self, one, other):
         """Matched cosine of two dictionaries."""
         return one.match(other, signed=self.nonneg).value
 
+    def match_halves(self, halves):
+        """Matched cosine of what was learnt from two halves."""
+        return self.match(*(half.dictionary for half in halves))
+
     def between(self, halves):
         """How well the dictionaries of two halves of trials match."""
-        return self.match(*self.of_halves(halves))
+        return self.match_halves(self.of_halves(halves))
 
     def stability(self, judged):
         """Matched cosines of halves, and of restarts with the best one, NaN where there is one."""
         best = judged.learned.dictionary
         others = [d for d in judged.learned.dictionaries if d is not best]
         again = [self.match(best, d) for d in others]
-        return self.match(*judged.halves), float(np.mean(again)) if again else np.nan
+        return self.match_halves(judged.halves), float(np.mean(again)) if again else np.nan
+
+
+def n_used(learned):
+    """Atoms in use of the dictionary that was chosen."""
+    return int(learned.n_used[np.argmin(learned.objective)])
 
 
 def _seed(seed, start):

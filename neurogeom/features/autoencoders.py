@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .. import learn, options
-from .dictionary import Dictionary
+from .. import activity, learn, options
+from .dictionary import Dictionary, need_dictionary, places
 
 KEY = 71  # of random streams
 LOSSES = ("squared", "cosine")
@@ -45,6 +45,7 @@ class _Trainable:
         """Operations of encoding (a product and a sum are 2): products, biases, relu, selection."""
         from .flops import elementwise, products
 
+        options.whole(1, n_samples=n_samples, n_neurons=n_neurons, n_atoms=n_atoms)
         sizes = self.sizes(n_neurons, n_atoms)
         return float(n_samples * (products(sizes) + elementwise(self, sizes)))
 
@@ -114,15 +115,26 @@ class TrainedEncoder:
     kind : LinearReLU, TopK or MLPEncoder
     module : torch module of one net, float64
     scale : size of the samples, by which they are divided and the codes multiplied
+    neurons : their labels, in the order of the module's inputs, if they have some
     """
 
     kind: Any
     module: Any = field(repr=False)
     scale: float = field(repr=False)
+    neurons: Any = field(default=None, repr=False)
 
     def encode(self, x: Any, dictionary: Dictionary) -> np.ndarray:
-        """Codes (sample, atom), 0 or more; a tied encoder takes its weights from the dictionary."""
+        """Codes (sample, atom), 0 or more; a tied encoder takes its weights from the dictionary.
+
+        Raises
+        ------
+        TypeError
+            Samples are no real numbers; the dictionary is none.
+        ValueError
+            It was trained for a dictionary of other neurons or another number of atoms.
+        """
         torch = learn.lazy_torch()
+        need_dictionary(dictionary=dictionary)
         x = dictionary.centred(x)
         sizes = self.module.sizes
         if (dictionary.n_neurons, dictionary.n_atoms) != (sizes[0], sizes[-1]):
@@ -130,8 +142,10 @@ class TrainedEncoder:
                 f"a dictionary of {dictionary.n_atoms} atoms over {dictionary.n_neurons} neurons "
                 f"does not fit an encoder trained for {sizes[-1]} over {sizes[0]}; give its own"
             )
+        own = places(dictionary.neurons, self.neurons, "dictionary", "the encoder")
+        x = x[:, own]
         with torch.inference_mode(), learn.one_thread():
-            atoms = torch.from_numpy(dictionary.atoms)[None]
+            atoms = torch.from_numpy(dictionary.atoms[:, own])[None]
             return (
                 self.module(torch.from_numpy(x / self.scale)[None], atoms)[0].numpy() * self.scale
             )
@@ -215,6 +229,8 @@ def train_autoencoder(
 
     Raises
     ------
+    TypeError
+        Samples or codes are no real numbers; the dictionary is none.
     ValueError
         An option is not possible, samples are not finite or all zero, a dictionary or codes do
         not fit.
@@ -266,12 +282,19 @@ def train_autoencoder(
     return replace(best, history=history, restarts=tuple(each))
 
 
-def _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss, centre, seed):
+def need_trainable(encoder: Any) -> None:
+    """Refuse what is none of the encoders that are trained, by a ValueError."""
     if not isinstance(encoder, _Trainable):
         raise ValueError(
             f"encoder={options.shown(encoder)} cannot be trained; give LinearReLU(), TopK(n) or "
             "MLPEncoder()"
         )
+
+
+def _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss, centre, seed):
+    need_trainable(encoder)
+    if dictionary is not None:
+        need_dictionary(dictionary=dictionary)
     options.whole(1, n_atoms=n_atoms, batch=batch, n_restarts=n_restarts)
     options.whole(0, seed=seed)
     options.number(0, penalty=penalty)
@@ -292,9 +315,9 @@ def _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss
 
 def _frame(x, centre):
     """The neurons as a dictionary of themselves: it checks samples and orders their neurons."""
-    n_neurons = np.shape(x)[1] if np.ndim(x) > 1 else 1
+    x = activity.validate(x) if isinstance(x, xr.DataArray) else options.reals("activity", x)
     labels = x.coords["unit_id"].values if isinstance(x, xr.DataArray) else None
-    frame = Dictionary(np.eye(n_neurons), neurons=labels)
+    frame = Dictionary(np.eye(x.shape[1] if x.ndim > 1 else 1), neurons=labels)
     return replace(frame, centre=frame.centred(x).mean(axis=0)) if centre else frame
 
 
@@ -359,7 +382,7 @@ def _net(module, i, encoder, frame, dictionary, scale):
     own = modules.alone(module.encoder, i)
     if dictionary is None:
         dictionary = replace(frame, atoms=module.decoder[i].detach().double().numpy())
-    return dictionary, TrainedEncoder(encoder, own, scale)
+    return dictionary, TrainedEncoder(encoder, own, scale, frame.neurons)
 
 
 def _objective(dictionary, encoder, x, penalty, true, loss):

@@ -8,9 +8,10 @@ import numpy as np
 
 from .. import options
 from ..formulas import match as matching
-from .dictionary import Dictionary
+from .dictionary import Dictionary, need_dictionary
 
 KEY = 62  # of the random streams of this file
+ROUNDING = 1e-9  # of the largest entry of a covariance
 
 
 def chance_match(
@@ -33,15 +34,17 @@ def chance_match(
     ----------
     true, found : Dictionary
     covariance : (neuron, neuron), optional
-        Of the samples about the centre of the dictionaries; directions without variance are left
-        out.
+        Of the samples about the centre of the dictionaries, neurons in the order of the true one;
+        directions without variance are left out.
     signed : as in :meth:`Dictionary.match`
     n_draws, seed : int
 
     Raises
     ------
+    TypeError
+        One is no dictionary; the covariance is no array of real numbers.
     ValueError
-        Neurons differ in number; the covariance is none of them.
+        Neurons differ; the covariance is none of them, or no covariance.
 
     Examples
     --------
@@ -53,6 +56,8 @@ def chance_match(
     options.whole(1, n_draws=n_draws)
     options.whole(0, seed=seed)
     options.switch(signed=signed)
+    need_dictionary(true=true, found=found)
+    found = found.ordered_as(true.neurons, "the true one")
     m = true.n_neurons
     white, colour = np.eye(m), np.eye(m)
     if covariance is not None:
@@ -63,6 +68,12 @@ def chance_match(
                 "(neuron, neuron)"
             )
         variance, axes = np.linalg.eigh((covariance + covariance.T) / 2)
+        rounding = ROUNDING * np.abs(covariance).max()
+        if np.abs(covariance - covariance.T).max() > rounding or variance[0] < -rounding * m:
+            raise ValueError(
+                "covariance is not symmetric or has variances below 0; give that of the samples, "
+                "as np.cov(x.T)"
+            )
         kept = variance > max(variance[-1], 0.0) * m * np.finfo(float).eps
         if not kept.any():
             raise ValueError("covariance has no variance; leave it out")
@@ -98,6 +109,11 @@ def chance_mcc(
     true, found : (sample, latent) and (sample, code)
     kind, n_draws, seed : as in :func:`neurogeom.formulas.match.mcc` and :func:`chance_match`
 
+    Raises
+    ------
+    TypeError, ValueError
+        As by :func:`neurogeom.formulas.match.mcc`; an option is out of its range.
+
     Examples
     --------
     >>> z = np.random.default_rng(0).standard_normal((1000, 4))
@@ -106,6 +122,7 @@ def chance_mcc(
     """
     options.whole(1, n_draws=n_draws)
     options.whole(0, seed=seed)
+    matching.correlation(true, found, kind=kind)  # columns of the same samples
     found = options.reals("found", found)
     draws = []
     for i in range(n_draws):

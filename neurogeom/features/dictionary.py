@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from .. import activity, options
+from .. import activity, columns, options
 from ..formulas import match as matching
 
 
@@ -26,12 +27,15 @@ class Dictionary:
         Scaled to length 1; ``length`` (atom,) keeps the lengths given, by which codes of the atoms
         as they were are multiplied to become codes of unit atoms.
     neurons : sequence of str, optional
-        Labels, against which the ``unit_id`` of an activity are put in order.
+        Labels, by which the neurons of an activity (its ``unit_id``) and of other dictionaries and
+        encoders find their place. What has no labels is taken in this order.
     centre : (neuron,), optional
         Subtracted before encoding and added by :meth:`decode`; nothing by default.
 
     Raises
     ------
+    TypeError
+        Atoms or centre are no real numbers; labels are of several kinds.
     ValueError
         An atom is zero or not finite; labels or centre are not one a neuron.
 
@@ -59,9 +63,13 @@ class Dictionary:
                 f"{bad[0]}; leave them out"
             )
         n = atoms.shape[1]
-        neurons = None if self.neurons is None else np.asarray(self.neurons)
+        neurons = None if self.neurons is None else columns.plain_values("neurons", self.neurons)
         centre = np.zeros(n) if self.centre is None else options.reals("centre", self.centre).copy()
-        if neurons is not None and (neurons.shape != (n,) or len(np.unique(neurons)) < n):
+        if neurons is not None and (
+            neurons.shape != (n,)
+            or len(np.unique(neurons)) < n
+            or columns.is_missing(neurons).any()
+        ):
             raise ValueError(
                 f"neurons of shape {neurons.shape} do not label {n} neurons; give one label, each "
                 "its own, a neuron"
@@ -90,11 +98,13 @@ class Dictionary:
 
         Raises
         ------
+        TypeError
+            x is no array of real numbers.
         ValueError
             x has other neurons or another shape, or is not finite.
         """
         if isinstance(x, xr.DataArray):
-            x = self._ordered(activity.validate(x))
+            x = self._values(activity.validate(x))
         x = options.reals("activity", x)
         if x.ndim != 2 or x.shape[1] != self.n_neurons or not len(x):
             raise ValueError(
@@ -109,25 +119,49 @@ class Dictionary:
             )
         return x - self.centre
 
-    def _ordered(self, x):
+    def _values(self, x):
         if x.ndim != 2:
             raise ValueError("activity has a time axis; choose one window, as in x.isel(time=0)")
-        if self.neurons is None:
-            return x.values
-        found = x.coords["unit_id"].values
-        if set(found.tolist()) != set(self.neurons.tolist()):
-            raise ValueError(
-                f"activity and dictionary differ in their neurons: {len(found)} and "
-                f"{self.n_neurons}, of which {len(np.intersect1d(found, self.neurons))} are shared"
-            )
-        order = np.argsort(found)
-        return x.values[:, order[np.searchsorted(found[order], self.neurons)]]
+        return x.values[
+            :, places(x.coords["unit_id"].values, self.neurons, "activity", "dictionary")
+        ]
+
+    def ordered_as(self, neurons: Any, whose: str = "the other one") -> Dictionary:
+        """The same with its neurons in the order of other labels; itself where either has none.
+
+        ``whose`` labels they are is said where they are of other neurons.
+
+        Raises
+        ------
+        ValueError
+            Labels are of other neurons.
+
+        Examples
+        --------
+        >>> Dictionary([[0.6, 0.8]], neurons=["a", "b"]).ordered_as(["b", "a"]).atoms.tolist()
+        [[0.8, 0.6]]
+        """
+        order = places(self.neurons, neurons, "dictionary", whose)
+        if isinstance(order, slice):
+            return self
+        found = copy(self)
+        for name in ("atoms", "neurons", "centre"):
+            object.__setattr__(found, name, np.take(getattr(self, name), order, axis=-1))
+        return found
 
     def encode(self, x: Any, encoder: Any, **options_: Any) -> Any:
         """Codes by any encoder: an array (sample, atom), or a DataArray (trial, atom) for activity.
 
         ``options_`` are those of the encoder's own ``encode``.
+
+        Raises
+        ------
+        TypeError
+            That is no encoder; x is no array of real numbers.
+        ValueError
+            x does not fit, or as the encoder says.
         """
+        need_encoder(encoder=encoder)
         codes = encoder.encode(x, self, **options_)
         if not isinstance(x, xr.DataArray):
             return codes
@@ -136,11 +170,25 @@ class Dictionary:
         return xr.DataArray(codes, kept, ("trial", "atom"), "codes", {"encoder": repr(encoder)})
 
     def decode(self, codes: Any) -> np.ndarray:
-        """Activity that codes (sample, atom) stand for, (sample, neuron)."""
+        """Activity that codes (sample, atom) stand for, (sample, neuron).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As by :meth:`checked`.
+        """
         return self.checked(codes) @ self.atoms + self.centre
 
     def checked(self, codes: Any) -> np.ndarray:
-        """Codes as float (sample, atom), or a sentence that says why they are none."""
+        """Codes as float (sample, atom), or a sentence that says why they are none.
+
+        Raises
+        ------
+        TypeError
+            They are no real numbers.
+        ValueError
+            They are of another number of atoms.
+        """
         codes = options.reals("codes", codes)
         if codes.ndim != 2 or codes.shape[1] != self.n_atoms:
             raise ValueError(
@@ -158,7 +206,15 @@ class Dictionary:
         return x, codes
 
     def objective(self, x: Any, codes: Any, penalty: float) -> np.ndarray:
-        """Half the squared residual and penalty times the absolute sum of the codes, (sample,)."""
+        """Half the squared residual and penalty times the absolute sum of the codes, (sample,).
+
+        Raises
+        ------
+        TypeError
+            Activity or codes are no real numbers.
+        ValueError
+            They do not fit one another or the dictionary, or are not finite.
+        """
         options.number(0, penalty=penalty)
         x, codes = self._paired(x, codes)
         residual = x - codes @ self.atoms
@@ -168,6 +224,11 @@ class Dictionary:
         """How far above the least objective that of these codes is at most, (sample,).
 
         0 is the proof that they are the best ones, whatever encoder they are from.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As by :meth:`objective`; codes are negative and `nonneg`.
 
         Source: Kim et al. 2007, IEEE J Sel Top Signal Process 1:606, equation 8 (signed codes).
         """
@@ -186,7 +247,16 @@ class Dictionary:
         """Pair these atoms, taken as the true ones, with another dictionary's by their cosines.
 
         Absolute cosines unless signed; chance is far above 0, see :func:`chance_match`.
+
+        Raises
+        ------
+        TypeError
+            The other one is no dictionary.
+        ValueError
+            They differ in neurons.
         """
+        need_dictionary(other=other)
+        other = other.ordered_as(self.neurons)
         return matching.match(matching.cosine(self.atoms, other.atoms, signed=signed))
 
     def coherence(self) -> float:
@@ -210,9 +280,15 @@ class Dictionary:
 
         Raises
         ------
+        TypeError
+            That is no mapping, or what it holds no real numbers.
         ValueError
             No decoder of a known layout is there.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"state must be a mapping of arrays, not {type(state).__name__}; give a state dict"
+            )
         known = {"W_dec": False, "decoder.weight": True, "dictionary._weights": False}
         name = next((k for k in known if k in state), None)
         if name is None:
@@ -220,10 +296,10 @@ class Dictionary:
                 f"state holds {sorted(state)}, no decoder of a known layout; choose from "
                 f"{sorted(known)}"
             )
-        atoms = _array(state[name])
+        atoms = _array(name, state[name])
         bias = next(
             (
-                _array(state[k])
+                _array(k, state[k])
                 for k in ("b_dec", "bias", "decoder.bias", "decoder_bias")
                 if k in state
             ),
@@ -232,6 +308,67 @@ class Dictionary:
         return cls(atoms.T if known[name] else atoms, **({"centre": bias} | given))
 
 
-def _array(value):
-    """An array, also of a tensor on any device."""
-    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, float)
+def places(found: Any, wanted: Any, name: str, whose: str) -> Any:
+    """Where each wanted label stands among those found; a slice of all where none has to move.
+
+    Raises
+    ------
+    ValueError
+        Labels are of other neurons.
+    """
+    if found is None or wanted is None:
+        return slice(None)
+    found, wanted = np.asarray(found).tolist(), np.asarray(wanted).tolist()
+    if found == wanted:
+        return slice(None)
+    place = {label: i for i, label in enumerate(found)}
+    if len(found) != len(wanted) or set(place) != set(wanted):
+        raise ValueError(
+            f"{name} and {whose} differ in their neurons: {len(found)} and {len(wanted)}, of which "
+            f"{len(set(place) & set(wanted))} are shared; give both the same ones"
+        )
+    return np.array([place[label] for label in wanted])
+
+
+def need_dictionary(**given: Any) -> None:
+    """Refuse what is no Dictionary.
+
+    Raises
+    ------
+    TypeError
+
+    Examples
+    --------
+    >>> need_dictionary(start=[[1.0, 0.0]])
+    Traceback (most recent call last):
+        ...
+    TypeError: start must be a Dictionary, not list; give Dictionary(atoms)
+    """
+    for name, value in given.items():
+        if not isinstance(value, Dictionary):
+            raise TypeError(
+                f"{name} must be a Dictionary, not {type(value).__name__}; give Dictionary(atoms)"
+            )
+
+
+def need_encoder(**given: Any) -> None:
+    """Refuse what cannot encode: a class, a word, or anything without ``encode(x, dictionary)``.
+
+    Raises
+    ------
+    TypeError
+    """
+    for name, value in given.items():
+        if isinstance(value, str | type) or not callable(getattr(value, "encode", None)):
+            raise TypeError(
+                f"{name}={options.shown(value)} has no encode(x, dictionary); give an encoder, as "
+                "FISTA(0.1)"
+            )
+
+
+def _array(name, value):
+    """Real numbers, also of a tensor on any device in any precision."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = (value.double() if value.is_floating_point() else value).numpy()
+    return options.reals(name, value)

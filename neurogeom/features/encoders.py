@@ -12,7 +12,7 @@ import numpy as np
 from .. import options
 from . import _fista
 from ._fista import Solution
-from .dictionary import Dictionary
+from .dictionary import Dictionary, need_dictionary
 
 BACKENDS = ("numba", "torch")
 MOST_CHOICES = 100_000
@@ -81,20 +81,36 @@ class FISTA:
     def encode(
         self, x: Any, dictionary: Dictionary, *, start: Any = None, n_jobs: int = 1
     ) -> np.ndarray:
-        """Codes (sample, atom) of x (sample, neuron); ``start`` are codes to begin from."""
+        """Codes (sample, atom) of x (sample, neuron); ``start`` are codes to begin from.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As by :meth:`solve`.
+        """
         return self.solve(x, dictionary, start=start, n_jobs=n_jobs).codes
 
     def solve(
         self, x: Any, dictionary: Dictionary, *, start: Any = None, n_jobs: int = 1
     ) -> Solution:
-        """Codes, each sample's objective and duality gap, and the steps that it took."""
+        """Codes, each sample's objective and duality gap, and the steps that it took.
+
+        Raises
+        ------
+        TypeError
+            Samples or the start are no real numbers; the dictionary is none.
+        ValueError
+            Samples or the start do not fit the dictionary, or are not finite.
+        """
+        need_dictionary(dictionary=dictionary)
         x = dictionary.centred(x)
         if start is not None:
             start = dictionary.checked(start)
-            if len(start) != len(x) or (self.nonneg and (start < 0).any()):
+            below = self.nonneg and (start < 0).any()
+            if len(start) != len(x) or below or not np.isfinite(start).all():
                 raise ValueError(
-                    f"start of shape {start.shape} must be codes of the {len(x)} samples, none "
-                    "below 0 unless nonneg=False"
+                    f"start of shape {start.shape} must be finite codes of the {len(x)} samples, "
+                    "none below 0 unless nonneg=False"
                 )
         options_ = {"signed": not self.nonneg, "start": start}
         solve = _fista.fista
@@ -114,6 +130,7 @@ class FISTA:
 
     def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
         """Operations of all steps (a product and a sum are 2), the most that are taken."""
+        options.whole(1, n_samples=n_samples, n_neurons=n_neurons, n_atoms=n_atoms)
         n, m = n_atoms, n_neurons
         through_gram = _fista.gram_form(m, n)
         step = (2 * n**2 if through_gram else 4 * m * n + m) + 7 * n
@@ -152,6 +169,7 @@ class OMP:
 
         from sklearn.linear_model import orthogonal_mp_gram
 
+        need_dictionary(dictionary=dictionary)
         x, atoms = dictionary.centred(x), dictionary.atoms
         k = _fewer(self.n_nonzero, *atoms.shape)
         with warnings.catch_warnings():  # it ends early where fewer atoms leave no residual
@@ -161,7 +179,8 @@ class OMP:
 
     def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
         """Operations through the Gram matrix, the factor of the chosen atoms grown by a row."""
-        n, m, k = n_atoms, n_neurons, self.n_nonzero
+        options.whole(1, n_samples=n_samples, n_neurons=n_neurons, n_atoms=n_atoms)
+        n, m, k = n_atoms, n_neurons, _fewer(self.n_nonzero, n_atoms, n_neurons)
         return float(n_samples * (2 * m * n + k**2 * n + 3 * k * n + k**3) + 2 * m * n**2)
 
 
@@ -181,11 +200,13 @@ class NNLS:
         """Codes (sample, atom) of x (sample, neuron)."""
         from scipy.optimize import nnls
 
+        need_dictionary(dictionary=dictionary)
         columns = np.ascontiguousarray(dictionary.atoms.T)
         return np.array([nnls(columns, row)[0] for row in dictionary.centred(x)])
 
     def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
         """NaN: the number of exchanges depends on the samples."""
+        options.whole(1, n_samples=n_samples, n_neurons=n_neurons, n_atoms=n_atoms)
         return float("nan")
 
 
@@ -216,9 +237,12 @@ class ExhaustiveL0:
 
         Raises
         ------
+        TypeError
+            Samples are no real numbers; the dictionary is none.
         ValueError
-            There are more choices of atoms than can be gone through.
+            Samples do not fit; there are more choices of atoms than can be gone through.
         """
+        need_dictionary(dictionary=dictionary)
         x, atoms = dictionary.centred(x), dictionary.atoms
         k, n = _fewer(self.n_nonzero, *atoms.shape), len(atoms)
         n_choices = sum(comb(n, size) for size in range(1, k + 1))
@@ -247,8 +271,9 @@ class ExhaustiveL0:
 
     def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
         """Operations of the fits of all choices."""
-        n, m = n_atoms, n_neurons
-        fits = sum(comb(n, k) * (2 * k**2 + 2 * k) for k in range(1, self.n_nonzero + 1))
+        options.whole(1, n_samples=n_samples, n_neurons=n_neurons, n_atoms=n_atoms)
+        n, m, most = n_atoms, n_neurons, _fewer(self.n_nonzero, n_atoms, n_neurons)
+        fits = sum(comb(n, k) * (2 * k**2 + 2 * k) for k in range(1, most + 1))
         return float(n_samples * (2 * m * n + fits) + 2 * m * n**2)
 
 

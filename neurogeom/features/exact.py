@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .dictionary import Dictionary
+from .dictionary import Dictionary, need_dictionary
 
 REACHED = 1e-7  # of an atom's length: what of it is left counts as nothing
 
@@ -33,6 +33,11 @@ def exact_weights(dictionary: Dictionary) -> np.ndarray:
     -------
     (atom, neuron), NaN in the rows of atoms that lie in the cone of the others: for these there
     are none. Noise in x is multiplied by the length of a row.
+
+    Raises
+    ------
+    TypeError
+        That is no dictionary.
 
     Source: derived in the head of this module.
 
@@ -51,6 +56,7 @@ def exact_weights(dictionary: Dictionary) -> np.ndarray:
     """
     from scipy.optimize import nnls
 
+    need_dictionary(dictionary=dictionary)
     atoms = dictionary.atoms
     if len(atoms) == 1:  # of no atoms there is no cone
         return atoms.copy()

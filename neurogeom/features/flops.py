@@ -44,7 +44,14 @@ def elementwise(encoder: Any, sizes: Sequence[int]) -> int:
 
 
 def decoding_flops(n_samples: int, n_neurons: int, n_atoms: int) -> float:
-    """Operations that decode codes, the same for all encoders."""
+    """Operations that decode codes, the same for all encoders.
+
+    Raises
+    ------
+    ValueError
+        A number is no whole one of 1 or more.
+    """
+    options.whole(1, n_samples=n_samples, n_neurons=n_neurons, n_atoms=n_atoms)
     return float(n_samples * products([n_atoms, n_neurons]))
 
 
@@ -70,6 +77,7 @@ def training_flops(
     Raises
     ------
     ValueError
+        The encoder is none that is trained; an option is out of its range.
 
     Source: counted here, see the module's head; Adam by its update rule.
 
@@ -79,9 +87,12 @@ def training_flops(
     >>> training_flops(LinearReLU(), 1024, 8, 16, steps=5000)
     7312960000.0
     """
+    from .autoencoders import need_trainable
+
     options.whole(1, n_samples=n_samples, n_neurons=n_neurons, n_atoms=n_atoms)
     options.whole(0, steps=steps)
     options.switch(frozen=frozen)
+    need_trainable(encoder)
     sizes = encoder.sizes(n_neurons, n_atoms)
     sample = training_products(encoder, n_neurons, n_atoms, frozen=frozen)
     sample += 2 * elementwise(encoder, sizes) + LOSS[0] * n_neurons + LOSS[1] * n_atoms

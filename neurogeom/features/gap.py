@@ -24,7 +24,7 @@ import xarray as xr
 
 from .. import options
 from .._version import __version__
-from .dictionary import Dictionary
+from .dictionary import Dictionary, need_dictionary, need_encoder
 from .encoders import FISTA
 
 STARTS = ("cold", "warm", "better")
@@ -53,7 +53,10 @@ def refine(model: Any, x: Any, encoder: Any, *, start: str = "cold") -> Any:
 
     Raises
     ------
+    TypeError
+        The model has no dictionary or no encoder; samples are no real numbers.
     ValueError
+        The start has no effect on such an encoder; samples do not fit.
 
     Examples
     --------
@@ -64,7 +67,7 @@ def refine(model: Any, x: Any, encoder: Any, *, start: str = "cold") -> Any:
     [[0.0, 1.9]]
     """
     options.one_of(STARTS, start=start)
-    dictionary = model.dictionary
+    dictionary = _whole(model).dictionary
     if start == "cold":
         return dictionary.encode(x, encoder)
     if not isinstance(encoder, FISTA):
@@ -107,8 +110,10 @@ def amortisation_gap(
 
     Raises
     ------
+    TypeError
+        The model has no dictionary or no encoder, the reference none; samples are no real numbers.
     ValueError
-        Codes are negative and `nonneg`; samples do not fit.
+        Codes are negative and `nonneg`; samples do not fit; the reference has other neurons.
 
     Examples
     --------
@@ -121,8 +126,11 @@ def amortisation_gap(
     """
     options.number(above=0, penalty=penalty)
     options.switch(nonneg=nonneg)
-    own, known = model.dictionary, isinstance(reference, Dictionary)
-    other = reference if known or reference is None else reference.dictionary
+    own, known = _whole(model).dictionary, isinstance(reference, Dictionary)
+    other = getattr(reference, "dictionary", reference)
+    if reference is not None:
+        need_dictionary(reference=other)
+    other = None if other is None else other.ordered_as(own.neurons, "that of the model")
     codes = np.asarray(model.encoder.encode(x, own))
     if nonneg and (codes < 0).any():
         raise ValueError(f"codes of {model.encoder!r} are negative in places; pass nonneg=False")
@@ -163,6 +171,18 @@ def amortisation_gap(
             "version": __version__,
         },
     )
+
+
+def _whole(model):
+    """The model, if it has a dictionary and an encoder."""
+    for part, need in {"dictionary": need_dictionary, "encoder": need_encoder}.items():
+        if not hasattr(model, part):
+            raise TypeError(
+                f"model must have a dictionary and an encoder, as an Autoencoder; "
+                f"{type(model).__name__} has no {part}"
+            )
+        need(**{f"model.{part}": getattr(model, part)})
+    return model
 
 
 def _notes(other, known, clear):

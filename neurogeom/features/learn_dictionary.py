@@ -11,7 +11,7 @@ from .. import activity, options
 from ..engine import parallel
 from ..kernels import sparse
 from . import _fista
-from .dictionary import Dictionary
+from .dictionary import Dictionary, need_dictionary
 
 KEY = 61  # of the random streams of this file
 ROUGH = 20, 1e-4  # steps of the codes in a round at most, and the relative gap that ends them
@@ -25,12 +25,14 @@ class Learned(NamedTuple):
     objective : (restart,), mean over samples, with codes that are optimal
     dictionaries : of each restart
     n_rounds : int (restart,); one that took all that were allowed may not have settled
+    n_used : int (restart,), atoms that some sample uses; the others are dead and mean nothing
     """
 
     dictionary: Dictionary
     objective: np.ndarray
     dictionaries: tuple[Dictionary, ...]
     n_rounds: np.ndarray
+    n_used: np.ndarray
 
 
 def learn_dictionary(
@@ -65,11 +67,11 @@ def learn_dictionary(
         Learning wants a larger one than inference: in the noise-free world of
         :func:`superposition` 0.02 finds the sources, at 0.0025 most restarts end in worse optima.
     centre : (neuron,), optional
-        Subtracted from samples, kept in the dictionary; nothing by default.
+        Subtracted from samples, kept in the dictionary; that of the start by default, or nothing.
     nonneg : bool
         Codes are 0 or more, so that an atom differs from its opposite.
     start : Dictionary, optional
-        Where to begin instead of samples, in one run.
+        Where to begin instead of samples, in one run. Samples in an array are of its neurons.
     n_restarts : int
     n_rounds : int, the most of a restart
     tolerance : float
@@ -79,9 +81,11 @@ def learn_dictionary(
 
     Raises
     ------
+    TypeError
+        Samples or the centre are no real numbers; the start is no dictionary.
     ValueError
-        There are fewer samples that are not 0 than atoms; the start has another number of atoms;
-        an option is out of its range.
+        There are fewer samples that are not 0 than atoms; the start has another number of atoms,
+        other neurons or another centre; an option is out of its range.
 
     Source: Mairal et al. 2010, J Mach Learn Res 11:19, algorithm 2 (atoms).
 
@@ -101,20 +105,19 @@ def learn_dictionary(
     neurons = None
     if isinstance(x, xr.DataArray):
         x = activity.validate(x)
-        neurons = x.coords["unit_id"].values
-    shape = np.shape(x)
+        neurons, x = x.coords["unit_id"].values, x.values
+    x = options.reals("activity", x)
+    shape = x.shape
     if len(shape) != 2 or not shape[1]:
         raise ValueError(f"samples of shape {shape}: give (sample, neuron)")
+    if start is not None:
+        start, neurons, centre = _begun(start, (n_atoms, shape[1]), neurons, centre)
     x = Dictionary(np.ones((1, shape[1])), centre=centre).centred(x)
     some = np.flatnonzero(np.linalg.norm(x, axis=1) > 0)
     if len(some) < n_atoms:
         raise ValueError(
             f"{len(some)} samples that are not 0 cannot begin {n_atoms} atoms; give fewer atoms or "
             "more samples"
-        )
-    if start is not None and start.atoms.shape != (n_atoms, x.shape[1]):
-        raise ValueError(
-            f"start has atoms of shape {start.atoms.shape}, not ({n_atoms}, {x.shape[1]})"
         )
 
     def run(restart):
@@ -126,13 +129,26 @@ def learn_dictionary(
         return tuple(np.array(part) for part in zip(*map(run, restarts), strict=True))
 
     n_runs = n_restarts if start is None else 1
-    atoms, objective, rounds = parallel.over(task, n_runs, n_jobs=n_jobs, chunk=1)
+    atoms, objective, rounds, used = parallel.over(task, n_runs, n_jobs=n_jobs, chunk=1)
     found = tuple(Dictionary(a, neurons=neurons, centre=centre) for a in atoms)
-    return Learned(found[int(np.argmin(objective))], objective, found, rounds)
+    return Learned(found[int(np.argmin(objective))], objective, found, rounds, used)
+
+
+def _begun(start, shape, neurons, centre):
+    """The start with its neurons in order, the labels, and the centre that is subtracted."""
+    need_dictionary(start=start)
+    start = start.ordered_as(neurons, "the activity")
+    if start.atoms.shape != shape:
+        raise ValueError(f"start has atoms of shape {start.atoms.shape}, not {shape}")
+    if centre is None or not start.centre.any():
+        centre = start.centre if centre is None else centre
+    elif not np.array_equal(start.centre, options.reals("centre", centre)):
+        raise ValueError("centre= and the centre of start differ; give one of them, or the same")
+    return start, start.neurons if neurons is None else neurons, centre
 
 
 def _run(x, atoms, penalty, signed, n_rounds, tolerance):
-    """One restart: its atoms, mean objective and rounds."""
+    """One restart: its atoms, mean objective, rounds and how many atoms are used."""
     codes, before, done = np.zeros((len(x), len(atoms))), np.inf, 0
     how = {"signed": signed, "sets": _fista.many(len(atoms))}
     while done < n_rounds:
@@ -146,7 +162,7 @@ def _run(x, atoms, penalty, signed, n_rounds, tolerance):
         sparse.update_atoms(atoms, squared, codes.T @ x)
         _revive(atoms, np.flatnonzero(np.diag(squared) <= 0), x, codes)
     solve = _fista.solver(atoms, penalty, *SETTLED, **how)
-    return atoms, _codes(x, solve, codes), done
+    return atoms, _codes(x, solve, codes), done, codes.any(axis=0).sum()
 
 
 def _codes(x, solve, codes):

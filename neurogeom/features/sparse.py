@@ -16,7 +16,7 @@ from ..engine.sample import scaling
 from ..engine.setting import setting
 from ..kernels import resampling as kernels
 from ._alignment import aligned
-from ._judged import SCORES, Fit, axes_of
+from ._judged import SCORES, Fit, axes_of, n_used
 
 KEY = 63  # of the random streams of this file
 ATOMS = (4, 8, 16, 32)  # tried where none are asked for
@@ -67,6 +67,9 @@ def sparse(
     - ``stability_halves``: matched cosines of the dictionaries of two disjoint halves of trials;
     - ``stability_restarts``: the same of restarts on the same trials, with the best one.
 
+    Atoms that no training trial uses are dead. Where all are, because the penalty is too large,
+    there is no stability; the attribute ``n_atoms_used`` counts the others.
+
     Beside the first three stand ``pca``, the same for principal axes and their opposites, as many,
     through the same encoder. ``shuffled`` are all five where each neuron's trials are shuffled on
     their own and everything is learnt again: the null of all but ``stability_halves``, for restarts
@@ -103,7 +106,8 @@ def sparse(
         the curve by which a code tells the two sides of a variable or contrast apart in held-out
         trials, averaged over conditions alike in all else, chance 0.5, with ``alignment_p`` against
         labels shuffled within these and ``alignment_p_corrected`` for all atoms and sides by the
-        largest deviation; ``choice`` (atoms_tried, penalty_tried), predicted variances.
+        largest deviation; ``choice`` (atoms_tried, penalty_tried), predicted variances, unless both
+        were given.
 
     Notes
     -----
@@ -116,7 +120,7 @@ def sparse(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         An option is out of its range; and as in :func:`neurogeom.decoding`.
 
     Warns
@@ -134,10 +138,12 @@ def sparse(
     >>> found.sizes["atom"], bool((found.estimate > found.chance).sel(quantity="stability_halves"))
     (6, True)
     """
-    for session in [x] if isinstance(x, xr.DataArray) else x:
+    for session in x if isinstance(x, list | tuple) else [x]:
         if getattr(session, "ndim", 2) > 2:
             raise ValueError("activity has a time axis; choose one window, as in x.isel(time=0)")
     _check(n_atoms, penalty, n_components, n_restarts, n_splits, n_shuffles, scale)
+    options.workers(n_jobs=n_jobs)
+    options.switch(nonneg=nonneg)
     s = setting(
         x, variables, contrasts=contrasts, min_trials=min_trials, n_resamples=1 + n_splits,
         n_pseudo=n_pseudo, n_null=n_null, scale=scale, empty=empty, seed=seed,
@@ -150,7 +156,7 @@ def sparse(
     data = fit.everything(splits, halves, n_jobs)
     shuffled = _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress)
     turned = _turned(fit, raw, None if s.scale == "none" else gains, n_shuffles, n_jobs)
-    note = _identified(fit, data.codes, splits[0][0])
+    note = [*_in_use(fit, data), *_identified(fit, data.codes, splits[0][0])]
     quantities = _quantities(data, shuffled, turned, fit)
     result = packed(quantities, n_null=n_shuffles).assign(choice)
     result["pca"] = "quantity", [*data.pca, np.nan, np.nan]
@@ -168,6 +174,7 @@ def sparse(
         n_resamples=n_splits,
         n_atoms=n_atoms,
         penalty=float(penalty),
+        n_atoms_used=n_used(data.learned),
         n_active=float(data.codes.astype(bool).sum(axis=1).mean()),
         n_restarts=n_restarts,
         n_shuffles=n_shuffles,
@@ -247,7 +254,8 @@ def _chosen(split, n_atoms, penalty, nonneg, n_components, seed):
                 predicted[i, j] = fit.judge(dictionary, test)[SCORES.index("predicted_variance")]
     i, j = np.unravel_index(np.argmax(np.nan_to_num(predicted, nan=-np.inf)), predicted.shape)
     tried = {"atoms_tried": atoms, "penalty_tried": penalties}
-    return atoms[i], penalties[j], {"choice": (tuple(tried), predicted), **tried}
+    choice = {"choice": (tuple(tried), predicted), **tried} if predicted.size > 1 else {}
+    return atoms[i], penalties[j], choice
 
 
 def _shuffled(fit, splits, halves, n_shuffles, n_jobs, progress):
@@ -300,8 +308,22 @@ def _spread(x):
     return np.sqrt(np.square(x).sum(axis=0))
 
 
+def _in_use(fit, data):
+    """A sentence where some atoms of the dictionary are dead."""
+    used = n_used(data.learned)
+    if used == fit.n_atoms:
+        return []
+    if used:
+        return [f"{fit.n_atoms - used} of {fit.n_atoms} atoms are dead: no training trial uses "
+                "them"]  # fmt: skip
+    return [f"no atom is in use: no training trial drives one above penalty={fit.penalty:g}; "
+            "ask for a smaller penalty"]  # fmt: skip
+
+
 def _identified(fit, codes, train):
     """A sentence where more atoms are asked for than samples of so many neurons can tell apart."""
+    if not codes.any():
+        return []
     active = max(float(codes.astype(bool).sum(axis=1).mean()), 1.0)
     dimensions = len(axes_of(train)[: fit.n_components])
     needed = active * np.log(max(fit.n_atoms / active, 1.0))
@@ -322,12 +344,17 @@ def _quantities(data, shuffled, turned, fit):
     halves, restarts = fit.stability(data)
     values = dict(zip(SCORES, data.scores, strict=True))
     values |= {"stability_halves": halves, "stability_restarts": restarts}
+    of = {"stability_halves": data.halves, "stability_restarts": [data.learned]}
     found = []
     for i, (name, value) in enumerate(values.items()):
         direction, least, most = READ[name]
+        why = ""
         if not np.isfinite(value):
-            why = "a second neuron" if name in SCORES else "n_restarts of 2 or more"
-            found.append(missing(name, direction, f"it needs {why}", least=least, most=most))
+            why = f"it needs {'a second neuron' if name in SCORES else 'n_restarts of 2 or more'}"
+        elif not all(map(n_used, of.get(name, ()))):
+            why = "no atom is in use: the penalty is above what drives them"
+        if why:
+            found.append(missing(name, direction, why, least=least, most=most))
             continue
         of_halves = name == "stability_halves"
         null = turned if of_halves else shuffled[:, i]

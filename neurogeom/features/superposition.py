@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import options
-from .dictionary import Dictionary
+from .dictionary import Dictionary, need_dictionary
 
 KEY = 60  # of the random streams of this file
 
@@ -59,6 +59,8 @@ def superposition(
 
     Raises
     ------
+    TypeError
+        The dictionary is none.
     ValueError
         More sources are active than there are; an option is out of its range.
 
@@ -77,6 +79,7 @@ def superposition(
     options.number(0, below=1, correlation=correlation)
     options.switch(nonneg=nonneg)
     if dictionary is not None:
+        need_dictionary(dictionary=dictionary)
         n_sources, n_neurons = dictionary.atoms.shape
     if n_active > n_sources:
         raise ValueError(f"n_active={n_active} is more than the {n_sources} sources; give fewer")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..options import reals
+from ..options import number, reals, switch
 
 KINDS = ("pearson", "spearman")
 OVER = ("true", "fewer")
@@ -36,6 +36,8 @@ def match(similarity: np.ndarray, *, over: str = "true") -> Match:
 
     Raises
     ------
+    TypeError
+        It is no array of real numbers.
     ValueError
         The matrix is empty or not finite.
 
@@ -73,6 +75,8 @@ def correlation(true: np.ndarray, found: np.ndarray, *, kind: str = "pearson") -
 
     Raises
     ------
+    TypeError
+        They are no arrays of real numbers.
     ValueError
         Samples differ in number, are fewer than two or not finite.
     """
@@ -114,6 +118,11 @@ def mcc(true: np.ndarray, found: np.ndarray, *, kind: str = "pearson", over: str
         By ranks, a monotone distortion costs nothing.
     over : as in :func:`match`
 
+    Raises
+    ------
+    TypeError, ValueError
+        As by :func:`match` and :func:`correlation`.
+
     Source: Hyvarinen & Morioka 2016 (time-contrastive learning); Klindt et al. 2021, ICLR.
 
     Examples
@@ -124,6 +133,138 @@ def mcc(true: np.ndarray, found: np.ndarray, *, kind: str = "pearson", over: str
     (1.0, 0.7)
     """
     return match(np.abs(correlation(true, found, kind=kind)), over=over)
+
+
+def latent_r2(
+    true: np.ndarray,
+    found: np.ndarray,
+    *,
+    pairs: Match | None = None,
+    scaled: bool = False,
+    over: str = "true",
+) -> Match:
+    r"""Share of each latent's variance that the code it is matched with explains, 1 at most.
+
+    .. math:: R^2_j = 1 - \frac{\sum_i (s_{ij} - \hat s_{ij})^2}{\sum_i (s_{ij} - \bar s_j)^2}
+
+    It knows scale, and is below 0 where the mean of the latent is nearer to it than the code. A
+    latent that is matched with no code counts as 0, as in :func:`match`.
+
+    Parameters
+    ----------
+    true, found : (sample, true) and (sample, found)
+    pairs : Match, optional
+        Which are which, as from :meth:`neurogeom.features.Dictionary.match`; by :func:`mcc` else.
+    scaled : bool
+        Codes are first multiplied by their least-squares factors: where a dictionary was learnt,
+        scale and sign of its codes are a convention.
+    over : as in :func:`match`
+
+    Returns
+    -------
+    Match, of which ``similarity`` is the share of each pair.
+
+    Raises
+    ------
+    TypeError
+        They are no arrays of real numbers; pairs are no Match.
+    ValueError
+        As by :func:`mcc`; a true latent does not vary; pairs are of other latents.
+
+    Examples
+    --------
+    >>> z = np.array([[1.0, 2.0], [-1.0, 2.0], [1.0, -2.0], [-1.0, -2.0]])
+    >>> latent_r2(z, 0.5 * z).similarity.tolist(), latent_r2(z, -z, scaled=True).value
+    ([0.75, 0.75], 1.0)
+    """
+    switch(scaled=scaled)
+    if over not in OVER:
+        raise ValueError(f"over={over!r} is unknown; choose from {list(OVER)}")
+    true, found, pairs = _paired(true, found, pairs)
+    still = np.flatnonzero(~_standard(true, "pearson").any(axis=0))
+    if still.size:
+        raise ValueError(f"{still.size} of {true.shape[1]} true latents do not vary, the first is "
+                         f"{still[0]}; leave them out")  # fmt: skip
+    own, code = true[:, pairs.true], found[:, pairs.found]
+    if scaled:
+        power = np.square(code).sum(axis=0)
+        code = code * (own * code).sum(axis=0) / np.where(power > 0, power, 1.0)
+    total = np.square(own - own.mean(axis=0)).sum(axis=0)
+    share = 1 - np.square(own - code).sum(axis=0) / total
+    n = true.shape[1] if over == "true" else len(share)
+    return Match(float(share.sum() / n), share, pairs.true, pairs.found)
+
+
+def exact_support(
+    true: np.ndarray, found: np.ndarray, *, pairs: Match | None = None, tolerance: float = 0.0
+) -> float:
+    """Share of samples in which exactly those codes are active whose latents are, 0 to 1.
+
+    Parameters
+    ----------
+    true, found : (sample, true) and (sample, found)
+    pairs : as in :func:`latent_r2`; what is matched with nothing must not be active
+    tolerance : float, absolute values up to it are not active
+
+    Raises
+    ------
+    TypeError, ValueError
+        As by :func:`latent_r2`.
+
+    Examples
+    --------
+    >>> exact_support([[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.2], [0.3, 0.1]])
+    0.5
+    """
+    number(0, tolerance=tolerance)
+    true, found, pairs = _paired(true, found, pairs)
+    on, active = np.abs(true) > tolerance, np.abs(found) > tolerance
+    same = (on[:, pairs.true] == active[:, pairs.found]).all(axis=1)
+    for all_of, matched in ((on, pairs.true), (active, pairs.found)):
+        same &= ~np.delete(all_of, matched, axis=1).any(axis=1)
+    return float(same.mean())
+
+
+def dead_share(codes: np.ndarray, *, tolerance: float = 0.0) -> float:
+    """Share of codes that no sample activates, 0 to 1.
+
+    Parameters
+    ----------
+    codes : (sample, code)
+    tolerance : float, absolute values up to it are not active
+
+    Raises
+    ------
+    TypeError
+        They are no array of real numbers.
+    ValueError
+        They are no filled matrix of finite numbers.
+
+    Examples
+    --------
+    >>> dead_share([[1.0, 0.0], [2.0, 0.0]])
+    0.5
+    """
+    number(0, tolerance=tolerance)
+    codes = reals("codes", codes)
+    if codes.ndim != 2 or not codes.size or not np.isfinite(codes).all():
+        raise ValueError(f"codes of shape {codes.shape} must be a filled matrix of finite numbers; "
+                         "give (sample, code)")  # fmt: skip
+    return float((~(np.abs(codes) > tolerance).any(axis=0)).mean())
+
+
+def _paired(true, found, pairs):
+    """Latents and codes as floats, and which are which."""
+    among = correlation(true, found)
+    if pairs is None:
+        pairs = match(np.abs(among))
+    if not isinstance(pairs, Match):
+        raise TypeError(f"pairs must be a Match, not {type(pairs).__name__}; give that of mcc or "
+                        "of Dictionary.match")  # fmt: skip
+    if any(np.max(own) >= n for own, n in zip(pairs[2:], among.shape, strict=True)):
+        raise ValueError(f"pairs are not of {among.shape[0]} latents and {among.shape[1]} codes; "
+                         "match these")  # fmt: skip
+    return reals("true", true), reals("found", found), pairs
 
 
 def cosine(atoms: np.ndarray, others: np.ndarray, *, signed: bool = False) -> np.ndarray:
@@ -138,6 +279,8 @@ def cosine(atoms: np.ndarray, others: np.ndarray, *, signed: bool = False) -> np
 
     Raises
     ------
+    TypeError
+        They are no arrays of real numbers.
     ValueError
         They differ in neurons or are not finite.
     """
