@@ -24,6 +24,7 @@ N_STARTS = 10  # of k-means
 BIG = 10**8  # stimuli x neurons x directions above which k-means takes batches
 PENALTY = 0.1  # of codes of responses of length 1
 ICA = {"max_iter": 1000, "tol": 1e-4}
+SAME_DIGITS = 9  # of responses that are counted once
 KEY = 74  # of random streams
 NEURONS = "neurons"
 
@@ -102,7 +103,9 @@ def find_directions(
         active, and finds more features than there are neurons. Signs of principal and independent
         components are arbitrary: here their codes are skewed to above 0.
     n : int, optional
-        How many; as many as neurons by default, and at most as many for "pca" and "ica".
+        How many; by default as many as neurons, or as can be had: of "pca" and "ica" the rank of
+        the centred responses (less than the neurons where some are silent or copies, or stimuli are
+        few), of "kmeans" and "sparse" the number of different responses. "neurons" takes none.
     stimulus : str, optional
         The trial coordinate that names the stimulus; None: every trial is one.
     normalise : bool
@@ -160,10 +163,10 @@ def find_directions(
     return Directions(array, name, stimulus, encode)
 
 
-def fitted(h, method, n, normalise, code, penalty, seed) -> tuple[np.ndarray, Encode]:
+def fitted(h, method, n, normalise, code, penalty, seed, capped=False) -> tuple[np.ndarray, Encode]:
     """Vectors of length 1 (direction, neuron), and the function from responses to codes.
 
-    h : (stimulus, neuron)
+    h : (stimulus, neuron); capped : whether n components beyond the rank become as many as it
     """
     options.switch(normalise=normalise)
     options.one_of(CODES, code=code)
@@ -175,15 +178,19 @@ def fitted(h, method, n, normalise, code, penalty, seed) -> tuple[np.ndarray, En
         raise ValueError(f'penalty has no effect on method={method!r}; it is of "sparse"')
     if n is not None:
         options.whole(1, n=n)
-    n_stimuli, n_neurons = h.shape
-    n = n_neurons if n is None else n
-    most = n_stimuli if method in ("kmeans", "sparse") else n_neurons
-    if method in ("pca", "ica", "kmeans", "sparse") and n > most:
-        raise ValueError(f"n={n} directions by {method!r} of {n_stimuli} stimuli and {n_neurons} "
-                         f"neurons; give at most {most}")  # fmt: skip
-    if not np.ptp(h, axis=0).any():
+        if method == NEURONS:
+            raise ValueError(f'n={n} has no effect on method="neurons", of which each is a '
+                             "direction; leave n out")  # fmt: skip
+    n_neurons = h.shape[1]
+    if not _spread(h).any():
         raise ValueError("no neuron responds differently to any two stimuli, so that there is no "
                          "direction to find; leave such neurons out")  # fmt: skip
+    if method in COMPONENTS:
+        return _components(h, method, n, normalise, seed, capped)
+    if method in ("kmeans", "sparse"):
+        most = _different(_rows(h, normalise))
+        n = _number(n, h, method, most, f"{most} different responses")
+    n = n_neurons if n is None else n
     if callable(method):
         vectors = options.reals("what method returned", method(_rows(h, normalise), n, seed))
         if vectors.ndim != 2 or vectors.shape[1] != n_neurons or not np.isfinite(vectors).all():
@@ -196,6 +203,20 @@ def fitted(h, method, n, normalise, code, penalty, seed) -> tuple[np.ndarray, En
     if method == "sparse":
         return _sparse(h, n, normalise, penalty, seed)
     return METHODS[method](h, n, normalise, seed)
+
+
+def _number(n, h, method, most, what):
+    """How many directions: as asked, or as many as neurons where so many can be had."""
+    if n is not None and n > most:
+        raise ValueError(f"n={n} directions by {method!r} of {h.shape[0]} stimuli and {h.shape[1]} "
+                         f"neurons, with {what}; give at most {most}")  # fmt: skip
+    return min(h.shape[1], most) if n is None else n
+
+
+def _different(rows):
+    """How many rows differ by more than rounding."""
+    scale = np.abs(rows).max()
+    return len(np.unique(np.round(rows / scale, SAME_DIGITS) + 0.0, axis=0))
 
 
 def _neurons(h, n, normalise, seed):
@@ -221,19 +242,33 @@ def _kmeans(h, n, normalise, code, seed):
     return _unit(centres), lambda own: _rows(own, normalise) @ centres.T
 
 
-def _pca(h, n, normalise, seed):
-    mean, scale = _moments(h, normalise)
-    components = np.linalg.svd((h - mean) / scale, full_matrices=False)[2][:n]
-    return _oriented(components * scale, h, lambda own: ((own - mean) / scale) @ components.T)
+def _components(h, method, n, normalise, seed, capped):
+    """Directions in the space that the centred responses span, whose dimensions are their rank."""
+    spread, mean = _spread(h), h.mean(axis=0)
+    unit = np.where(spread > 0, spread if normalise else 1.0, 0.0)
+    weight = np.divide(1.0, unit, out=np.zeros_like(unit), where=unit > 0)
+    _, size, axes = np.linalg.svd((h - mean) * weight, full_matrices=False)
+    # a baseline is subtracted with an error of its own size
+    axes = axes[size > _rounding(h) * max(size[0], np.abs(h * weight).max())]
+    rank = len(axes)
+    n = min(n, rank) if capped and n else n
+    n = _number(n, h, method, rank, f"centred responses of rank {rank}")
+    vectors, encode = COMPONENTS[method]((h - mean) * weight, axes, n, seed)
+    return _oriented(vectors * unit, h, lambda own: encode((own - mean) * weight))
 
 
-def _ica(h, n, normalise, seed):
+def _pca(rows, axes, n, seed):
+    return axes[:n], lambda own: own @ axes[:n].T
+
+
+def _ica(rows, axes, n, seed):
     from sklearn.decomposition import FastICA
 
-    mean, scale = _moments(h, normalise)
+    if len(axes) == rows.shape[1]:
+        axes = np.eye(len(axes))  # nothing to leave out
     model = FastICA(n, whiten="unit-variance", random_state=_state(seed, 2), **ICA)
-    _fit(model, (h - mean) / scale)
-    return _oriented(model.mixing_.T * scale, h, lambda own: model.transform((own - mean) / scale))
+    _fit(model, rows @ axes.T)
+    return model.mixing_.T @ axes, lambda own: model.transform(own @ axes.T)
 
 
 def _sparse(h, n, normalise, penalty, seed):
@@ -245,9 +280,9 @@ def _sparse(h, n, normalise, penalty, seed):
     )
 
 
+COMPONENTS: dict[str, Callable] = {"pca": _pca, "ica": _ica}
 METHODS: dict[str, Callable] = {
-    "kmeans": _kmeans, "pca": _pca, "ica": _ica, "sparse": _sparse, "random": _random,
-    NEURONS: _neurons,
+    "kmeans": _kmeans, **COMPONENTS, "sparse": _sparse, "random": _random, NEURONS: _neurons,
 }  # fmt: skip
 
 
@@ -279,9 +314,14 @@ def _unit(vectors):
     return vectors / np.where(length > 0, length, 1.0)
 
 
-def _moments(h, normalise):
+def _spread(h):
+    """Standard deviation of every neuron, 0 where it is no more than rounding."""
     spread = h.std(axis=0)
-    return h.mean(axis=0), np.where(spread > 0, spread, 1.0) if normalise else np.ones(h.shape[1])
+    return np.where(spread > _rounding(h) * np.abs(h).max(axis=0), spread, 0.0)
+
+
+def _rounding(h):
+    return max(h.shape) * np.finfo(float).eps
 
 
 def _rng(seed, key):
