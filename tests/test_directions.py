@@ -234,6 +234,21 @@ def test_directions_of_a_recording_leave_out_what_is_noise_and_carry_over():
     np.testing.assert_allclose(found.transform(some), codes[:30])
 
 
+def test_a_neuron_that_was_left_out_may_lack_responses():
+    x = recorded()[0]
+    lost = x.copy()
+    lost[x.image.values == 7, 1] = np.nan
+    found = find_directions(lost, n=2, stimulus="image")
+    assert found.vectors.unit_id.values.tolist() == ["0", "2", "3"]
+    codes = found.transform(lost)
+    without = x.isel(neuron=[3, 2, 0]).assign_coords(session="another day")
+    np.testing.assert_array_equal(codes, found.transform(without))
+    other = lost.isel(neuron=[1]).assign_coords(session="second")
+    both = find_directions([lost.assign_coords(session="first"), other], n=2, stimulus="image")
+    sessions = [other, lost.assign_coords(session="first")]
+    np.testing.assert_array_equal(both.transform(sessions), codes)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from .. import options
-from ..activity import from_arrays
+from ..activity import from_arrays, sessions
 from ._responses import responses
 from .encoders import FISTA
 from .learn_dictionary import learn_dictionary
@@ -48,22 +48,30 @@ class Directions:
     def transform(self, x: Any) -> xr.DataArray:
         """The codes of activity, in the same container: trials are stimuli, neurons directions.
 
+        Neurons that are not of the directions do not matter, whatever their responses.
+
         Raises
         ------
         ValueError
             A neuron of the directions is not there.
         """
-        found = responses(x, self.stimulus, None, 0)
-        have = {key: i for i, key in enumerate(zip(found.session, found.unit_id, strict=True))}
-        wanted = self.vectors.session.values, self.vectors.unit_id.values
-        known = set(found.session) & set(wanted[0])
-        if not known and len(set(found.session)) == len(set(wanted[0])) == 1:
-            have = {(str(wanted[0][0]), unit): i for (_, unit), i in have.items()}
-        columns = [have.get(key, -1) for key in zip(*wanted, strict=True)]
+        wanted = list(zip(self.vectors.session.values, self.vectors.unit_id.values, strict=True))
+        known, given = set(wanted), sessions(x)
+        alone = len(given) == len({session for session, _ in wanted}) == 1  # whatever its name
+        kept, have = [], {}
+        for own in given:
+            session = wanted[0][0] if alone else str(own.session.values)
+            keys = [(session, unit) for unit in own.unit_id.values.astype(str)]
+            # a neuron that was left out may have no response to a stimulus
+            mine = [i for i, key in enumerate(keys) if key in known]
+            have |= {keys[i]: len(have) + place for place, i in enumerate(mine)}
+            kept += [own.isel(neuron=mine)] if mine else []
+        columns = [have.get(key, -1) for key in wanted]
         if min(columns) < 0:
-            unit = wanted[1][columns.index(-1)]
+            unit = wanted[columns.index(-1)][1]
             raise ValueError(f"neuron {unit} of the directions is not in this activity; give the "
                              "neurons that they were found in")  # fmt: skip
+        found = responses(kept, self.stimulus, None, 0)
         codes = self.encode(found.values[:, columns])
         trial = {"trial_id": found.labels} | (
             {self.stimulus: found.labels} if self.stimulus else {}
