@@ -309,6 +309,16 @@ def test_exciting_stimuli_are_the_largest_responses_and_pure_where_they_share_a_
     ]  # fmt: skip
 
 
+def test_labels_are_read_as_columns_are_and_a_stimulus_may_be_of_no_class():
+    kind = np.array(["a", "b", "c"] * 20)
+    plain = scored(X, E, labels=kind).purity.values
+    for labels in (list(kind), dict(enumerate(kind)), [own.encode() for own in kind]):
+        assert (scored(X, E, labels=labels).purity.values == plain).all()
+    top = scored(X, E).exciting.values
+    only = np.arange(60)[:, None] == top[:, 0]
+    assert scored(X, E, labels=only).purity.values.tolist() == [0.2, 0.2]
+
+
 # --- ties, clips, gaps ---------------------------------------------------------------------------
 
 
@@ -507,6 +517,19 @@ def with_nan(named):
         (lambda: interpretability(ng.from_arrays(X, {"image": [f"i{i:02}" for i in range(60)]}), E,
                                   stimulus="image", least_reliability=None, min_gap=2),
          "is between labels that are numbers"),
+        (lambda: scored(X, E, groups=np.full(60, np.nan)), "groups of stimulus 0 and 59 others"),
+        (lambda: scored(X, E, groups=["a", None] * 30), "groups of stimulus 1 and 29 others are"),
+        (lambda: scored(X, E, groups=np.zeros((60, 2))), r"'groups' has shape \(60, 2\)"),
+        (lambda: scored(X, E, groups=5), "5 is given for 60 of 'groups'; give one each"),
+        (lambda: curate(ng.from_arrays(X), E, groups=[None] * 60), "give each one, a name of its"),
+        (lambda: scored(X, E, labels=np.full(60, np.nan)), "labels of stimulus 0 and 59 others"),
+        (lambda: scored(X, E, labels=[None, *"ab" * 29, "a"]), "labels of stimulus 0 and 0 others"),
+        (lambda: scored(X, E, labels=["a", 1] * 30), "one kind a column"),
+        (lambda: scored(X, E, labels=np.ones((60, 3))), r"labels are numbers of shape \(60, 3\)"),
+        (lambda: scored(X, E, labels=np.ones((60, 0), bool)), r"shape \(60, 0\); give one class"),
+        (lambda: scored(X, E, labels=np.ones((60, 2, 2), bool)), "as in labels > 0"),
+        (lambda: scored(X, E, labels=5), "5 is given for 60 of 'labels'"),
+        (lambda: scored(X, None), "None is given for 60 of 'trial'"),
         (lambda: textures(3, n_active=25), "n_active=25 textures of 24"),
         (lambda: curate(ng.from_arrays(X), E, threshold=2), "threshold=2 is not possible"),
     ],

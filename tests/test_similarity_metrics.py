@@ -176,7 +176,8 @@ def test_similarities_lose_their_diagonal_and_keep_the_rest():
         (lambda: GaborEnergy(grid=5)(np.zeros((2, 4, 9))), "have no grid of 5"),
         (lambda: GaborEnergy()(np.zeros((2, 4))), "images have shape"),
         (lambda: Pixels()([np.zeros((2, 2)), np.zeros((2, 3))]), "image 1 has shape"),
-        (lambda: Labels()([["a"], ["b"]]), "give one class a stimulus"),
+        (lambda: Labels()([["a"], ["b"]]), "give one value a stimulus"),
+        (lambda: Labels()(["a", None, "b"]), "labels of stimulus 1 and 0 others are missing"),
         (lambda: Pairwise(lambda a, b: [1.0])(np.zeros((4, 2, 2))), "gave 1 numbers for 6 pairs"),
     ],
 )

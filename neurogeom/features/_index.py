@@ -10,7 +10,7 @@ from .. import options
 from ..kernels import interpretability as kernels
 from ._odd_one_out import odd_one_out
 from ._responses import responses
-from .similarity_metrics import Percept, in_order, percept
+from .similarity_metrics import Percept, classes, in_order, percept
 
 KINDS = ("mei", "2afc", "ooo")
 SIGNS = {
@@ -177,8 +177,8 @@ class Index:
 
 def _constrained(task, groups, min_gap, labels):
     if groups is not None:
-        group = np.unique(np.asarray(in_order(groups, labels, "groups")), return_inverse=True)[1]
-        task = task._replace(group=group)
+        group = classes("groups", in_order(groups, labels, "groups"), labels)
+        task = task._replace(group=np.unique(group, return_inverse=True)[1])
     if min_gap > 0:
         if labels.dtype.kind not in "iuf":
             raise ValueError(f"min_gap={min_gap:g} is between labels that are numbers, and "

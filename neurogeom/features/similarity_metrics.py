@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import options
+from ..columns import is_missing, plain_column
 
 __all__ = ["Colour", "GaborEnergy", "Labels", "Pairwise", "Pixels", "Similarity"]
 
@@ -140,11 +141,8 @@ class Labels:
 
     def __call__(self, labels: Any) -> np.ndarray:
         """Labels (stimulus,) to (stimulus, class)."""
-        labels = np.asarray(labels)
-        if labels.ndim != 1:
-            raise ValueError(f"labels have shape {labels.shape}; give one class a stimulus")
-        classes, which = np.unique(labels, return_inverse=True)
-        return np.eye(len(classes))[which] / np.sqrt(2)
+        found, which = np.unique(classes("labels", labels), return_inverse=True)
+        return np.eye(len(found))[which] / np.sqrt(2)
 
 
 class Similarity(NamedTuple):
@@ -251,10 +249,26 @@ def in_order(values: Any, labels: np.ndarray, name: str) -> Any:
             raise ValueError(f"{name} {missing[0]} and {len(missing) - 1} others have responses "
                              "and are not in the mapping; add them")  # fmt: skip
         return [known[str(label)] for label in labels]
-    if len(values) != len(labels):
-        raise ValueError(f"{len(values)} are given for {len(labels)} of {name!r}; give one each, "
-                         "in the order of their sorted labels, or a mapping")  # fmt: skip
+    wanted = "give one each, in the order of their sorted labels, or a mapping"
+    try:
+        n = len(values)
+    except TypeError:
+        raise TypeError(f"{options.shown(values)} is given for {len(labels)} of {name!r}; "
+                        f"{wanted}") from None  # fmt: skip
+    if n != len(labels):
+        raise ValueError(f"{n} are given for {len(labels)} of {name!r}; {wanted}")
     return values
+
+
+def classes(name: str, values: Any, labels: Any = None) -> np.ndarray:
+    """One class a stimulus, plain (stimulus,); labels : their names in a sentence."""
+    found = plain_column(name, values, dim="stimulus")
+    gone = np.flatnonzero(is_missing(found))
+    if gone.size:  # or all of them would be one class
+        where = gone[0] if labels is None else labels[gone[0]]
+        raise ValueError(f"{name} of stimulus {where} and {gone.size - 1} others are missing; give "
+                         "each one, a name of its own where it shares none")  # fmt: skip
+    return found
 
 
 def as_images(images: Any) -> np.ndarray:
