@@ -14,6 +14,7 @@ from neurogeom.features import (
     Similarity,
     _index,
     _odd_one_out,
+    compare_bases,
     cross_odd_one_out,
     curate,
     interpretability,
@@ -451,6 +452,23 @@ def test_different_features_are_counted_once_each():
     assert cross[0, 3] < 0.7
     assert cross[0, 1] == cross[1, 2] == 1.0
     assert (cross == cross.T).all()
+
+
+def test_a_result_says_the_range_of_the_similarities_that_it_is_of():
+    x, away = ng.from_arrays(X), -np.abs(np.subtract.outer(X[:, 0], X[:, 1]))
+    away = away + away.T
+    world = {"n_exciting": 4, "n_null": 0}
+    for stimuli, least, word in ((E, 0.0, "squared"), (Similarity(away), 0.0, "given"),
+                                 (Similarity(1 + away), np.inf, "given")):  # fmt: skip
+        own = interpretability(x, stimuli, **world)
+        bases = compare_bases(x, stimuli, methods=["pca"], **world)
+        for attrs in (own.attrs, bases.attrs):
+            assert attrs["range"] == [-np.inf, least]
+            assert word in attrs["sign"]
+        assert (own.estimate <= least).all()
+    above = interpretability(x, Similarity(1 + away), **world)
+    assert above.estimate.max() > 0
+    assert interpretability(x, Similarity(away), kind="ooo", **world).attrs["range"] == [0.0, 1.0]
 
 
 # --- results and bad input -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from .. import options
 from .._version import __version__
 from ..engine.multiplicity import rank_p
 from ..formulas.match import cosine, match
-from ._index import RANGES, SIGNS, Index, checked, size
+from ._index import Index, checked, meaning, size
 from ._responses import responses
 from .directions import METHODS, NEURONS, fitted
 from .similarity_metrics import percept
@@ -122,8 +122,7 @@ def compare_bases(
         "kind": kind,
         "estimand": f"mean index of directions at {len(test)} stimuli on which they were not "
         f"found, {size(task)}",
-        "sign": SIGNS[kind],
-        "range": RANGES[kind],
+        **meaning(kind, seen),
         "direction": "higher is more interpretable",
         "n_stimuli_fitted": len(train),
         "n_stimuli_scored": len(test),

@@ -11,7 +11,7 @@ from .. import options
 from .._version import __version__
 from ..columns import kind_name, plain_values
 from ..engine.multiplicity import max_statistic, rank_p
-from ._index import RANGES, SIGNS, indexed, size
+from ._index import indexed, meaning, size
 from .similarity_metrics import classes, in_order
 
 __all__ = ["interpretability"]
@@ -39,7 +39,7 @@ def interpretability(
     r"""How alike are the stimuli that excite each neuron most?
 
     Of each neuron (or direction: :func:`find_directions`) M are the K stimuli with the largest
-    mean response. Similarity s is minus the squared distance of perceptual embeddings.
+    mean response. Similarity s is minus the squared distance of perceptual embeddings, or as given.
 
     - ``"mei"``, self-similarity of the most exciting inputs: mean of s over the pairs of M. It
       rises with the number of stimuli, since M gets closer to what the neuron likes best: compare
@@ -162,9 +162,8 @@ def interpretability(
         "measure": "interpretability",
         "kind": kind,
         "estimand": f"index of each neuron at {len(rows)} stimuli, {size(index.task)}",
-        "sign": SIGNS[kind],
+        **meaning(kind, index.seen),
         "chance": 0.5 if kind == "2afc" else _mean(null),
-        "range": RANGES[kind],
         "direction": "higher is more interpretable",
         "metric": _metric_name(metric, stimuli),
         "n_stimuli": len(rows),
