@@ -159,6 +159,21 @@ def test_a_module_with_the_face_of_lpips_is_plugged_in_as_the_docstring_says():
     np.testing.assert_allclose(found.null, given.null, rtol=1e-5)
 
 
+def test_a_result_names_the_metric_however_images_are_given():
+    images = np.random.default_rng(5).random((20, 6, 6))
+    x = ng.from_arrays(images[:, :2, 0])
+
+    def name(stimuli, metric=None):
+        found = ng.features.interpretability(x, stimuli, metric=metric, n_exciting=3, n_null=0)
+        return found.attrs["metric"]
+
+    for stimuli in (images, list(images), dict(enumerate(images))):
+        assert name(stimuli) == "GaborEnergy()"
+        assert name(stimuli, Pixels()) == "Pixels()"
+    for given in (images[:, 0], dict(enumerate(images[:, 0])), Similarity(np.eye(20))):
+        assert name(given) == "given"
+
+
 def test_similarities_lose_their_diagonal_and_keep_the_rest():
     s = np.random.default_rng(4).random((5, 5))
     s = s + s.T

@@ -12,7 +12,7 @@ from .._version import __version__
 from ..columns import kind_name, plain_values
 from ..engine.multiplicity import max_statistic, rank_p
 from ._index import indexed, meaning, size
-from .similarity_metrics import classes, in_order
+from .similarity_metrics import classes, default_metric, in_order
 
 __all__ = ["interpretability"]
 
@@ -200,7 +200,7 @@ def _members(labels, stimuli):
 def _metric_name(metric, stimuli):
     if metric is not None:
         return options.shown(metric)
-    return "GaborEnergy()" if np.ndim(stimuli) > 2 else "given"
+    return "GaborEnergy()" if default_metric(stimuli) else "given"
 
 
 def _reasons(found, index):

@@ -220,7 +220,7 @@ def percept(stimuli: Any, metric: Any, labels: np.ndarray, name: str) -> Percept
     if not isinstance(stimuli, Similarity):
         stimuli = in_order(stimuli, labels, name)
         if metric is None:
-            metric = GaborEnergy() if np.ndim(stimuli[0]) > 1 else _embedding
+            metric = default_metric(stimuli) or _embedding
         elif not callable(metric):
             raise TypeError(f"metric={options.shown(metric)} is no function; give one of images, "
                             "such as GaborEnergy()")  # fmt: skip
@@ -238,6 +238,14 @@ def percept(stimuli: Any, metric: Any, labels: np.ndarray, name: str) -> Percept
         raise ValueError(f"the embedding of {name} {labels[row]} is not finite; leave it out or "
                          "mend it")  # fmt: skip
     return Percept(np.ascontiguousarray(found), np.empty((0, 0)))
+
+
+def default_metric(stimuli: Any) -> Callable | None:
+    """That of images in an array, list or mapping; None of an embedding or similarities."""
+    if isinstance(stimuli, Similarity):
+        return None
+    each = stimuli.values() if isinstance(stimuli, Mapping) else stimuli
+    return GaborEnergy() if np.ndim(next(iter(each), 0)) > 1 else None
 
 
 def in_order(values: Any, labels: np.ndarray, name: str) -> Any:
