@@ -4,6 +4,7 @@ import warnings
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -452,6 +453,17 @@ def test_different_features_are_counted_once_each():
     assert cross[0, 3] < 0.7
     assert cross[0, 1] == cross[1, 2] == 1.0
     assert (cross == cross.T).all()
+
+
+def test_a_data_frame_is_its_rows():
+    e = np.random.default_rng(17).standard_normal((60, 3))
+    plain = scored(X, e, labels=e > 0)
+    for columns in ("abc", range(3), [("a", 0), ("a", 1), ("b", 0)]):
+        frame = pd.DataFrame(dict(zip(columns, e.T, strict=True)), index=range(60, 0, -1))
+        framed = scored(X, frame, labels=frame > 0)
+        assert framed.identical(plain)
+    with pytest.raises(TypeError, match="embedding must be an array of real numbers, not of obj"):
+        scored(X, pd.DataFrame({"image": ["a", "b"] * 30}))
 
 
 def test_a_result_says_the_range_of_the_similarities_that_it_is_of():

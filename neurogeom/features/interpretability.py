@@ -60,7 +60,8 @@ def interpretability(
         Activity. Trials of one stimulus are averaged, by neuron. NaN is no response.
     stimuli : array or mapping of labels
         Images (stimulus, height, width[, channel]), an embedding (stimulus, feature) or a
-        :class:`Similarity`, in order of the sorted labels of the stimuli.
+        :class:`Similarity`, in order of the sorted labels of the stimuli. A data frame is read by
+        row, whatever its index.
     kind : {"mei", "2afc", "ooo"}
     stimulus : str, optional
         The trial coordinate that names the stimulus; None: every trial is one (a network).

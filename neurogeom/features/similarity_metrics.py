@@ -265,7 +265,9 @@ def in_order(values: Any, labels: np.ndarray, name: str) -> Any:
                         f"{wanted}") from None  # fmt: skip
     if n != len(labels):
         raise ValueError(f"{n} are given for {len(labels)} of {name!r}; {wanted}")
-    return values
+    # a data frame is its rows, and not its columns
+    framed = hasattr(values, "__array__") and not hasattr(values, "dtype")
+    return np.asarray(values) if framed else values
 
 
 def classes(name: str, values: Any, labels: Any = None) -> np.ndarray:
