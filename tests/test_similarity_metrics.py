@@ -77,6 +77,24 @@ def test_images_without_contrast_have_no_texture():
     assert np.linalg.norm(e[1]) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 123.456, 1e6 + 0.1, 1e-15])
+def test_a_blank_image_of_any_grey_is_zeros(value):
+    images = np.full((3, 25, 31), value)
+    images[1] *= 1 + 1e-9 * np.random.default_rng(0).standard_normal((25, 31))
+    assert (GaborEnergy()(images) == 0).all()
+    assert (GaborEnergy()(np.repeat(images[..., None], 3, axis=3)) == 0).all()
+
+
+def test_units_of_pixels_do_not_count():
+    image = gratings(40)
+    e = GaborEnergy()([image, 1e-13 * image, 1e6 * image + 3])
+    np.testing.assert_allclose(e[1:], e[[0, 0]], atol=1e-5)
+
+
+def test_filters_do_not_see_the_mean():
+    assert (GaborEnergy()._filters(24, 30)[:, 0, 0] == 0).all()
+
+
 def test_colours_are_averaged_and_any_shape_will_do():
     grey = np.random.default_rng(1).random((3, 20, 31))
     colour = np.repeat(grey[..., None], 3, axis=3)

@@ -19,6 +19,7 @@ from ..columns import is_missing, plain_column
 __all__ = ["Colour", "GaborEnergy", "Labels", "Pairwise", "Pixels", "Similarity"]
 
 TINY = 1e-12
+BLANK = 1e-6  # of the largest pixel
 BATCH = 2**22  # complex numbers at a time
 WIDTH = 0.4  # sd of a filter in frequencies: 1.5 octaves, 54 degrees (at half height) as in V1
 ASYMMETRY = 1e-6  # of the largest similarity
@@ -31,7 +32,8 @@ class GaborEnergy:
     Amplitudes :math:`|I * g_{f\theta}|` of Gabor filters 1.5 octaves wide, divided by their length
     over all filters at every place (contrast does not count), averaged over a grid, and of length 1
     as a whole: LPIPS (Zhang et al. 2018) with a filter bank in place of a network. Squared
-    distances lie between 0 and 2. Colours are averaged; borders wrap.
+    distances lie between 0 and 2. Colours are averaged; borders wrap. A blank image, whose pixels
+    differ from their mean by less than 1e-6 of the largest, is of zeros: what is left is rounding.
 
     Parameters
     ----------
@@ -75,8 +77,8 @@ class GaborEnergy:
         found = np.empty((n, len(filters) * self.grid**2))
         step = max(1, BATCH // filters.size)
         for i in range(0, n, step):
-            part = grey[i : i + step]
-            spectra = fft.fft2(part - part.mean(axis=(1, 2), keepdims=True))
+            part = _of_contrast_one(grey[i : i + step])
+            spectra = fft.fft2(part)
             size = np.abs(fft.ifft2(spectra[:, None] * filters))  # (image, filter, y, x)
             size /= np.sqrt((size**2).sum(axis=1, keepdims=True)) + TINY
             pooled = rows @ size @ columns.T
@@ -92,7 +94,9 @@ class GaborEnergy:
                 angle = o * np.pi / self.n_orientations
                 away = (u - f * np.cos(angle)) ** 2 + (v - f * np.sin(angle)) ** 2
                 found.append(np.exp(-away / (2 * (WIDTH * f) ** 2)))
-        return np.array(found, np.float32)
+        found = np.array(found, np.float32)
+        found[:, 0, 0] = 0  # the mean is no texture
+        return found
 
 
 @dataclass(frozen=True)
@@ -300,7 +304,14 @@ def as_images(images: Any) -> np.ndarray:
 
 
 def _grey(images):
-    return (images if images.ndim == 3 else images.mean(axis=3)).astype(np.float32)
+    return images if images.ndim == 3 else images.mean(axis=3)
+
+
+def _of_contrast_one(grey):
+    """Images less their means, the largest difference 1 and a blank one 0, in single precision."""
+    away = grey - grey.mean(axis=(1, 2), keepdims=True)
+    contrast, largest = (np.abs(a).max(axis=(1, 2), keepdims=True) for a in (away, grey))
+    return (away / np.where(contrast > BLANK * largest, contrast, np.inf)).astype(np.float32)
 
 
 def _pooling(size, grid):
