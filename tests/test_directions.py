@@ -132,6 +132,9 @@ def test_clusters_are_no_more_than_the_responses_that_differ():
         with pytest.raises(ValueError, match="with 2 different responses; give at most 2"):
             find_directions(activity(h), method=method, n=3)
     assert find_directions(activity(h), normalise=False, n=20).vectors.shape == (20, 3)
+    h[:3] = 0  # a cluster and no atom
+    for method, n in (("kmeans", 3), ("sparse", 2)):
+        assert len(find_directions(activity(h), method=method).vectors) == n
 
 
 # --- superposition (A1, A4) ----------------------------------------------------------------------

@@ -196,7 +196,8 @@ def fitted(h, method, n, normalise, code, penalty, seed, capped=False) -> tuple[
     if method in COMPONENTS:
         return _components(h, method, n, normalise, seed, capped)
     if method in ("kmeans", "sparse"):
-        most = _different(_rows(h, normalise))
+        rows = _rows(h, normalise)
+        most = _different(rows[rows.any(axis=1)] if method == "sparse" else rows)  # 0 is no atom
         n = _number(n, h, method, most, f"{most} different responses")
     n = n_neurons if n is None else n
     if callable(method):
