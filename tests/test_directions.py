@@ -30,13 +30,13 @@ def compared():
 @pytest.mark.parametrize("method", METHODS)
 def test_vectors_have_length_one_and_codes_come_in_the_container(method):
     h = np.abs(np.random.default_rng(0).standard_normal((200, 6)))
-    found = find_directions(activity(h), method=method, n=4)
-    n = 6 if method == "neurons" else 4
+    n = None if method == "neurons" else 4
+    found = find_directions(activity(h), method=method, n=n)
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1.0)
     codes = found.transform(activity(h))
     assert codes.dims == ("trial", "neuron")
-    assert codes.shape == (200, n)
-    again = find_directions(activity(h), method=method, n=4)
+    assert codes.shape == (200, n or 6)
+    again = find_directions(activity(h), method=method, n=n)
     assert (again.vectors.values == found.vectors.values).all()
 
 
@@ -94,6 +94,49 @@ def test_a_function_of_responses_is_a_method():
     np.testing.assert_array_equal(found.transform(activity(h)), h[:, :2])
 
 
+def of_rank_five():
+    """Six neurons of 40 stimuli, and of fewer, whose responses span five dimensions."""
+    h = np.random.default_rng(20).random((40, 6))
+    copied, constant = h.copy(), h.copy()
+    copied[:, 3], constant[:, 2] = 2 * h[:, 1] + 1000, 0.1  # whose sd is rounding
+    return {"a copy": copied, "silent": h * [1, 1, 0, 1, 1, 1], "constant": constant, "few": h[:6]}
+
+
+@pytest.mark.parametrize("kind", of_rank_five())
+@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("method", ["pca", "ica"])
+def test_components_are_as_many_as_the_rank_and_none_is_rounding(kind, normalise, method):
+    x = activity(of_rank_five()[kind])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = find_directions(x, method=method, normalise=normalise)
+    codes = found.transform(x).values
+    assert codes.shape[1] == 5
+    assert codes.std(axis=0).min() > 0.05
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1.0)
+    with pytest.raises(ValueError, match=r"centred responses of rank 5; give at most 5"):
+        find_directions(x, method=method, normalise=normalise, n=6)
+
+
+def test_bases_of_dependent_responses_have_fewer_components():
+    x = activity(of_rank_five()["silent"])
+    found = compare_bases(x, np.eye(40), methods=["pca", "ica"], n=6, n_exciting=3, n_null=0)
+    assert found.n_directions.values.tolist() == [6, 5, 5]
+
+
+def test_clusters_are_no_more_than_the_responses_that_differ():
+    strength = np.arange(1.0, 21)[:, None]
+    h = np.where(np.arange(20)[:, None] % 2, strength * [1, 2, 3], strength * [3, 1, 0.1])
+    for method in ("kmeans", "sparse"):
+        assert find_directions(activity(h), method=method).vectors.shape == (2, 3)
+        with pytest.raises(ValueError, match="with 2 different responses; give at most 2"):
+            find_directions(activity(h), method=method, n=3)
+    assert find_directions(activity(h), normalise=False, n=20).vectors.shape == (20, 3)
+    h[:3] = 0  # a cluster and no atom
+    for method, n in (("kmeans", 3), ("sparse", 2)):
+        assert len(find_directions(activity(h), method=method).vectors) == n
+
+
 # --- superposition (A1, A4) ----------------------------------------------------------------------
 
 
@@ -145,9 +188,9 @@ def test_directions_are_scored_on_stimuli_that_did_not_make_them(monkeypatch):
     fitted_to, scored = [], []
     original, index = bases.fitted, bases.Index
 
-    def fitted(h, *rest):
+    def fitted(h, *rest, **options):
         fitted_to.append(h)
-        return original(h, *rest)
+        return original(h, *rest, **options)
 
     def made(task, values, percept, seed):
         scored.append((len(values), percept))
@@ -194,6 +237,21 @@ def test_directions_of_a_recording_leave_out_what_is_noise_and_carry_over():
     np.testing.assert_allclose(found.transform(some), codes[:30])
 
 
+def test_a_neuron_that_was_left_out_may_lack_responses():
+    x = recorded()[0]
+    lost = x.copy()
+    lost[x.image.values == 7, 1] = np.nan
+    found = find_directions(lost, n=2, stimulus="image")
+    assert found.vectors.unit_id.values.tolist() == ["0", "2", "3"]
+    codes = found.transform(lost)
+    without = x.isel(neuron=[3, 2, 0]).assign_coords(session="another day")
+    np.testing.assert_array_equal(codes, found.transform(without))
+    other = lost.isel(neuron=[1]).assign_coords(session="second")
+    both = find_directions([lost.assign_coords(session="first"), other], n=2, stimulus="image")
+    sessions = [other, lost.assign_coords(session="first")]
+    np.testing.assert_array_equal(both.transform(sessions), codes)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -201,6 +259,7 @@ def test_directions_of_a_recording_leave_out_what_is_noise_and_carry_over():
         (lambda x: find_directions(x, method="pca", n=7), "give at most 6"),
         (lambda x: find_directions(x, n=41), "give at most 40"),
         (lambda x: find_directions(x, n=0), "1 or more"),
+        (lambda x: find_directions(x, method="neurons", n=6), "n=6 has no effect on method"),
         (lambda x: find_directions(activity(np.ones((40, 6))), n=2), "no neuron responds"),
         (lambda x: find_directions(x, method="pca", code="distance"), "has no effect on method"),
         (lambda x: find_directions(x, penalty=0.1), "penalty has no effect"),
@@ -225,7 +284,7 @@ def test_silent_neurons_and_stimuli_warn_of_nothing(method):
     h[:, 2], h[:5] = 0.0, 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = find_directions(activity(h), method=method, n=3)
+        found = find_directions(activity(h), method=method, n=None if method == "neurons" else 3)
     assert np.isfinite(found.vectors.values).all()
     assert np.isfinite(found.transform(activity(h)).values).all()
 

@@ -4,6 +4,7 @@ import warnings
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from neurogeom.features import (
     Similarity,
     _index,
     _odd_one_out,
+    compare_bases,
     cross_odd_one_out,
     curate,
     interpretability,
@@ -309,6 +311,16 @@ def test_exciting_stimuli_are_the_largest_responses_and_pure_where_they_share_a_
     ]  # fmt: skip
 
 
+def test_labels_are_read_as_columns_are_and_a_stimulus_may_be_of_no_class():
+    kind = np.array(["a", "b", "c"] * 20)
+    plain = scored(X, E, labels=kind).purity.values
+    for labels in (list(kind), dict(enumerate(kind)), [own.encode() for own in kind]):
+        assert (scored(X, E, labels=labels).purity.values == plain).all()
+    top = scored(X, E).exciting.values
+    only = np.arange(60)[:, None] == top[:, 0]
+    assert scored(X, E, labels=only).purity.values.tolist() == [0.2, 0.2]
+
+
 # --- ties, clips, gaps ---------------------------------------------------------------------------
 
 
@@ -443,6 +455,34 @@ def test_different_features_are_counted_once_each():
     assert (cross == cross.T).all()
 
 
+def test_a_data_frame_is_its_rows():
+    e = np.random.default_rng(17).standard_normal((60, 3))
+    plain = scored(X, e, labels=e > 0)
+    for columns in ("abc", range(3), [("a", 0), ("a", 1), ("b", 0)]):
+        frame = pd.DataFrame(dict(zip(columns, e.T, strict=True)), index=range(60, 0, -1))
+        framed = scored(X, frame, labels=frame > 0)
+        assert framed.identical(plain)
+    with pytest.raises(TypeError, match="embedding must be an array of real numbers, not of obj"):
+        scored(X, pd.DataFrame({"image": ["a", "b"] * 30}))
+
+
+def test_a_result_says_the_range_of_the_similarities_that_it_is_of():
+    x, away = ng.from_arrays(X), -np.abs(np.subtract.outer(X[:, 0], X[:, 1]))
+    away = away + away.T
+    world = {"n_exciting": 4, "n_null": 0}
+    for stimuli, least, word in ((E, 0.0, "squared"), (Similarity(away), 0.0, "given"),
+                                 (Similarity(1 + away), np.inf, "given")):  # fmt: skip
+        own = interpretability(x, stimuli, **world)
+        bases = compare_bases(x, stimuli, methods=["pca"], **world)
+        for attrs in (own.attrs, bases.attrs):
+            assert attrs["range"] == [-np.inf, least]
+            assert word in attrs["sign"]
+        assert (own.estimate <= least).all()
+    above = interpretability(x, Similarity(1 + away), **world)
+    assert above.estimate.max() > 0
+    assert interpretability(x, Similarity(away), kind="ooo", **world).attrs["range"] == [0.0, 1.0]
+
+
 # --- results and bad input -----------------------------------------------------------------------
 
 
@@ -507,6 +547,19 @@ def with_nan(named):
         (lambda: interpretability(ng.from_arrays(X, {"image": [f"i{i:02}" for i in range(60)]}), E,
                                   stimulus="image", least_reliability=None, min_gap=2),
          "is between labels that are numbers"),
+        (lambda: scored(X, E, groups=np.full(60, np.nan)), "groups of stimulus 0 and 59 others"),
+        (lambda: scored(X, E, groups=["a", None] * 30), "groups of stimulus 1 and 29 others are"),
+        (lambda: scored(X, E, groups=np.zeros((60, 2))), r"'groups' has shape \(60, 2\)"),
+        (lambda: scored(X, E, groups=5), "5 is given for 60 of 'groups'; give one each"),
+        (lambda: curate(ng.from_arrays(X), E, groups=[None] * 60), "give each one, a name of its"),
+        (lambda: scored(X, E, labels=np.full(60, np.nan)), "labels of stimulus 0 and 59 others"),
+        (lambda: scored(X, E, labels=[None, *"ab" * 29, "a"]), "labels of stimulus 0 and 0 others"),
+        (lambda: scored(X, E, labels=["a", 1] * 30), "one kind a column"),
+        (lambda: scored(X, E, labels=np.ones((60, 3))), r"labels are numbers of shape \(60, 3\)"),
+        (lambda: scored(X, E, labels=np.ones((60, 0), bool)), r"shape \(60, 0\); give one class"),
+        (lambda: scored(X, E, labels=np.ones((60, 2, 2), bool)), "as in labels > 0"),
+        (lambda: scored(X, E, labels=5), "5 is given for 60 of 'labels'"),
+        (lambda: scored(X, None), "None is given for 60 of 'trial'"),
         (lambda: textures(3, n_active=25), "n_active=25 textures of 24"),
         (lambda: curate(ng.from_arrays(X), E, threshold=2), "threshold=2 is not possible"),
     ],

@@ -77,6 +77,24 @@ def test_images_without_contrast_have_no_texture():
     assert np.linalg.norm(e[1]) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 123.456, 1e6 + 0.1, 1e-15])
+def test_a_blank_image_of_any_grey_is_zeros(value):
+    images = np.full((3, 25, 31), value)
+    images[1] *= 1 + 1e-9 * np.random.default_rng(0).standard_normal((25, 31))
+    assert (GaborEnergy()(images) == 0).all()
+    assert (GaborEnergy()(np.repeat(images[..., None], 3, axis=3)) == 0).all()
+
+
+def test_units_of_pixels_do_not_count():
+    image = gratings(40)
+    e = GaborEnergy()([image, 1e-13 * image, 1e6 * image + 3])
+    np.testing.assert_allclose(e[1:], e[[0, 0]], atol=1e-5)
+
+
+def test_filters_do_not_see_the_mean():
+    assert (GaborEnergy()._filters(24, 30)[:, 0, 0] == 0).all()
+
+
 def test_colours_are_averaged_and_any_shape_will_do():
     grey = np.random.default_rng(1).random((3, 20, 31))
     colour = np.repeat(grey[..., None], 3, axis=3)
@@ -159,6 +177,21 @@ def test_a_module_with_the_face_of_lpips_is_plugged_in_as_the_docstring_says():
     np.testing.assert_allclose(found.null, given.null, rtol=1e-5)
 
 
+def test_a_result_names_the_metric_however_images_are_given():
+    images = np.random.default_rng(5).random((20, 6, 6))
+    x = ng.from_arrays(images[:, :2, 0])
+
+    def name(stimuli, metric=None):
+        found = ng.features.interpretability(x, stimuli, metric=metric, n_exciting=3, n_null=0)
+        return found.attrs["metric"]
+
+    for stimuli in (images, list(images), dict(enumerate(images))):
+        assert name(stimuli) == "GaborEnergy()"
+        assert name(stimuli, Pixels()) == "Pixels()"
+    for given in (images[:, 0], dict(enumerate(images[:, 0])), Similarity(np.eye(20))):
+        assert name(given) == "given"
+
+
 def test_similarities_lose_their_diagonal_and_keep_the_rest():
     s = np.random.default_rng(4).random((5, 5))
     s = s + s.T
@@ -176,7 +209,8 @@ def test_similarities_lose_their_diagonal_and_keep_the_rest():
         (lambda: GaborEnergy(grid=5)(np.zeros((2, 4, 9))), "have no grid of 5"),
         (lambda: GaborEnergy()(np.zeros((2, 4))), "images have shape"),
         (lambda: Pixels()([np.zeros((2, 2)), np.zeros((2, 3))]), "image 1 has shape"),
-        (lambda: Labels()([["a"], ["b"]]), "give one class a stimulus"),
+        (lambda: Labels()([["a"], ["b"]]), "give one value a stimulus"),
+        (lambda: Labels()(["a", None, "b"]), "labels of stimulus 1 and 0 others are missing"),
         (lambda: Pairwise(lambda a, b: [1.0])(np.zeros((4, 2, 2))), "gave 1 numbers for 6 pairs"),
     ],
 )

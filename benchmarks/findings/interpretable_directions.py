@@ -184,7 +184,8 @@ def _different(condition, seed, quick):
     half, rows = len(e) // 2, []
     train, test = x.isel(trial=slice(half)), x.isel(trial=slice(half, None))
     for method in ("neurons", "kmeans"):
-        own = find_directions(train, method=method, n=N_TEXTURES, seed=seed)
+        n = None if method == "neurons" else N_TEXTURES
+        own = find_directions(train, method=method, n=n, seed=seed)
         count = curate(own.transform(test), e[half:], n_null=0, seed=seed)
         rows.append((f"unique {method}", float(count.estimate)))
         if condition not in (COPIES, PURE):

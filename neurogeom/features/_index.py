@@ -10,7 +10,7 @@ from .. import options
 from ..kernels import interpretability as kernels
 from ._odd_one_out import odd_one_out
 from ._responses import responses
-from .similarity_metrics import Percept, in_order, percept
+from .similarity_metrics import Percept, classes, in_order, percept
 
 KINDS = ("mei", "2afc", "ooo")
 SIGNS = {
@@ -19,6 +19,7 @@ SIGNS = {
     "2afc": "probability that the right query is chosen",
     "ooo": "share of stimuli that are the odd one out",
 }
+OF_GIVEN = "mean of the similarities that were given: larger is more alike"
 RANGES = {"mei": [-np.inf, 0.0], "2afc": [0.0, 1.0], "ooo": [0.0, 1.0]}
 KEY = 73  # of random streams
 TIES, SUBSET, QUERIES, NULL = range(4)
@@ -177,8 +178,8 @@ class Index:
 
 def _constrained(task, groups, min_gap, labels):
     if groups is not None:
-        group = np.unique(np.asarray(in_order(groups, labels, "groups")), return_inverse=True)[1]
-        task = task._replace(group=group)
+        group = classes("groups", in_order(groups, labels, "groups"), labels)
+        task = task._replace(group=np.unique(group, return_inverse=True)[1])
     if min_gap > 0:
         if labels.dtype.kind not in "iuf":
             raise ValueError(f"min_gap={min_gap:g} is between labels that are numbers, and "
@@ -206,6 +207,14 @@ def _subset(n, n_stimuli, seed):
         raise ValueError(f"n_stimuli={n_stimuli} is more than the {n} that there are; lower it")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, SUBSET)))
     return np.sort(rng.choice(n, n_stimuli, replace=False))
+
+
+def meaning(kind, seen):
+    """Sign and range of an index, for the attributes of a result."""
+    if kind != "mei" or not seen.similarity.size:
+        return {"sign": SIGNS[kind], "range": RANGES[kind]}
+    most = np.inf if seen.similarity.max() > 0 else 0.0  # else they are minus a distance
+    return {"sign": OF_GIVEN, "range": [-np.inf, most]}
 
 
 def size(task):

@@ -12,7 +12,7 @@ from .. import options
 from .._version import __version__
 from ..engine.multiplicity import rank_p
 from ..formulas.match import cosine, match
-from ._index import RANGES, SIGNS, Index, checked, size
+from ._index import Index, checked, meaning, size
 from ._responses import responses
 from .directions import METHODS, NEURONS, fitted
 from .similarity_metrics import percept
@@ -55,7 +55,8 @@ def compare_bases(
     methods : sequence
         Of :func:`find_directions`, besides neurons, which come first.
     n : int, optional
-        Directions of each ("pca", "ica": at most as many as neurons); None: as many as neurons.
+        Directions of each ("pca", "ica": at most as many as the rank of the responses); None: as
+        many as neurons, or as can be had.
     normalise : bool
     seed : int
         Of the halves and of all else.
@@ -108,9 +109,10 @@ def compare_bases(
     task, held_out = task.of(test), seen.of(test)
     scored = []
     for method in names.values():
-        most = h.shape[1] if method in ("pca", "ica") else n_stimuli
-        own = None if n is None else min(n, most)
-        vectors, encode = fitted(h[train], method, own, normalise, "projection", None, seed)
+        own = None if n is None or method == NEURONS else n
+        vectors, encode = fitted(
+            h[train], method, own, normalise, "projection", None, seed, capped=True
+        )
         index = Index(task, encode(h[test]), held_out, seed)
         value = np.where(index.enough, index.scored()[0], np.nan)
         scored.append((vectors, value, np.where(index.enough, index.null(n_null), np.nan)))
@@ -120,8 +122,7 @@ def compare_bases(
         "kind": kind,
         "estimand": f"mean index of directions at {len(test)} stimuli on which they were not "
         f"found, {size(task)}",
-        "sign": SIGNS[kind],
-        "range": RANGES[kind],
+        **meaning(kind, seen),
         "direction": "higher is more interpretable",
         "n_stimuli_fitted": len(train),
         "n_stimuli_scored": len(test),

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from .. import options
-from ..activity import from_arrays
+from ..activity import from_arrays, sessions
 from ._responses import responses
 from .encoders import FISTA
 from .learn_dictionary import learn_dictionary
@@ -24,6 +24,7 @@ N_STARTS = 10  # of k-means
 BIG = 10**8  # stimuli x neurons x directions above which k-means takes batches
 PENALTY = 0.1  # of codes of responses of length 1
 ICA = {"max_iter": 1000, "tol": 1e-4}
+SAME_DIGITS = 9  # of responses that are counted once
 KEY = 74  # of random streams
 NEURONS = "neurons"
 
@@ -47,22 +48,30 @@ class Directions:
     def transform(self, x: Any) -> xr.DataArray:
         """The codes of activity, in the same container: trials are stimuli, neurons directions.
 
+        Neurons that are not of the directions do not matter, whatever their responses.
+
         Raises
         ------
         ValueError
             A neuron of the directions is not there.
         """
-        found = responses(x, self.stimulus, None, 0)
-        have = {key: i for i, key in enumerate(zip(found.session, found.unit_id, strict=True))}
-        wanted = self.vectors.session.values, self.vectors.unit_id.values
-        known = set(found.session) & set(wanted[0])
-        if not known and len(set(found.session)) == len(set(wanted[0])) == 1:
-            have = {(str(wanted[0][0]), unit): i for (_, unit), i in have.items()}
-        columns = [have.get(key, -1) for key in zip(*wanted, strict=True)]
+        wanted = list(zip(self.vectors.session.values, self.vectors.unit_id.values, strict=True))
+        known, given = set(wanted), sessions(x)
+        alone = len(given) == len({session for session, _ in wanted}) == 1  # whatever its name
+        kept, have = [], {}
+        for own in given:
+            session = wanted[0][0] if alone else str(own.session.values)
+            keys = [(session, unit) for unit in own.unit_id.values.astype(str)]
+            # a neuron that was left out may have no response to a stimulus
+            mine = [i for i, key in enumerate(keys) if key in known]
+            have |= {keys[i]: len(have) + place for place, i in enumerate(mine)}
+            kept += [own.isel(neuron=mine)] if mine else []
+        columns = [have.get(key, -1) for key in wanted]
         if min(columns) < 0:
-            unit = wanted[1][columns.index(-1)]
+            unit = wanted[columns.index(-1)][1]
             raise ValueError(f"neuron {unit} of the directions is not in this activity; give the "
                              "neurons that they were found in")  # fmt: skip
+        found = responses(kept, self.stimulus, None, 0)
         codes = self.encode(found.values[:, columns])
         trial = {"trial_id": found.labels} | (
             {self.stimulus: found.labels} if self.stimulus else {}
@@ -102,7 +111,9 @@ def find_directions(
         active, and finds more features than there are neurons. Signs of principal and independent
         components are arbitrary: here their codes are skewed to above 0.
     n : int, optional
-        How many; as many as neurons by default, and at most as many for "pca" and "ica".
+        How many; by default as many as neurons, or as can be had: of "pca" and "ica" the rank of
+        the centred responses (less than the neurons where some are silent or copies, or stimuli are
+        few), of "kmeans" and "sparse" the number of different responses. "neurons" takes none.
     stimulus : str, optional
         The trial coordinate that names the stimulus; None: every trial is one.
     normalise : bool
@@ -160,10 +171,10 @@ def find_directions(
     return Directions(array, name, stimulus, encode)
 
 
-def fitted(h, method, n, normalise, code, penalty, seed) -> tuple[np.ndarray, Encode]:
+def fitted(h, method, n, normalise, code, penalty, seed, capped=False) -> tuple[np.ndarray, Encode]:
     """Vectors of length 1 (direction, neuron), and the function from responses to codes.
 
-    h : (stimulus, neuron)
+    h : (stimulus, neuron); capped : whether n components beyond the rank become as many as it
     """
     options.switch(normalise=normalise)
     options.one_of(CODES, code=code)
@@ -175,15 +186,20 @@ def fitted(h, method, n, normalise, code, penalty, seed) -> tuple[np.ndarray, En
         raise ValueError(f'penalty has no effect on method={method!r}; it is of "sparse"')
     if n is not None:
         options.whole(1, n=n)
-    n_stimuli, n_neurons = h.shape
-    n = n_neurons if n is None else n
-    most = n_stimuli if method in ("kmeans", "sparse") else n_neurons
-    if method in ("pca", "ica", "kmeans", "sparse") and n > most:
-        raise ValueError(f"n={n} directions by {method!r} of {n_stimuli} stimuli and {n_neurons} "
-                         f"neurons; give at most {most}")  # fmt: skip
-    if not np.ptp(h, axis=0).any():
+        if method == NEURONS:
+            raise ValueError(f'n={n} has no effect on method="neurons", of which each is a '
+                             "direction; leave n out")  # fmt: skip
+    n_neurons = h.shape[1]
+    if not _spread(h).any():
         raise ValueError("no neuron responds differently to any two stimuli, so that there is no "
                          "direction to find; leave such neurons out")  # fmt: skip
+    if method in COMPONENTS:
+        return _components(h, method, n, normalise, seed, capped)
+    if method in ("kmeans", "sparse"):
+        rows = _rows(h, normalise)
+        most = _different(rows[rows.any(axis=1)] if method == "sparse" else rows)  # 0 is no atom
+        n = _number(n, h, method, most, f"{most} different responses")
+    n = n_neurons if n is None else n
     if callable(method):
         vectors = options.reals("what method returned", method(_rows(h, normalise), n, seed))
         if vectors.ndim != 2 or vectors.shape[1] != n_neurons or not np.isfinite(vectors).all():
@@ -196,6 +212,20 @@ def fitted(h, method, n, normalise, code, penalty, seed) -> tuple[np.ndarray, En
     if method == "sparse":
         return _sparse(h, n, normalise, penalty, seed)
     return METHODS[method](h, n, normalise, seed)
+
+
+def _number(n, h, method, most, what):
+    """How many directions: as asked, or as many as neurons where so many can be had."""
+    if n is not None and n > most:
+        raise ValueError(f"n={n} directions by {method!r} of {h.shape[0]} stimuli and {h.shape[1]} "
+                         f"neurons, with {what}; give at most {most}")  # fmt: skip
+    return min(h.shape[1], most) if n is None else n
+
+
+def _different(rows):
+    """How many rows differ by more than rounding."""
+    scale = np.abs(rows).max()
+    return len(np.unique(np.round(rows / scale, SAME_DIGITS) + 0.0, axis=0))
 
 
 def _neurons(h, n, normalise, seed):
@@ -221,19 +251,33 @@ def _kmeans(h, n, normalise, code, seed):
     return _unit(centres), lambda own: _rows(own, normalise) @ centres.T
 
 
-def _pca(h, n, normalise, seed):
-    mean, scale = _moments(h, normalise)
-    components = np.linalg.svd((h - mean) / scale, full_matrices=False)[2][:n]
-    return _oriented(components * scale, h, lambda own: ((own - mean) / scale) @ components.T)
+def _components(h, method, n, normalise, seed, capped):
+    """Directions in the space that the centred responses span, whose dimensions are their rank."""
+    spread, mean = _spread(h), h.mean(axis=0)
+    unit = np.where(spread > 0, spread if normalise else 1.0, 0.0)
+    weight = np.divide(1.0, unit, out=np.zeros_like(unit), where=unit > 0)
+    _, size, axes = np.linalg.svd((h - mean) * weight, full_matrices=False)
+    # a baseline is subtracted with an error of its own size
+    axes = axes[size > _rounding(h) * max(size[0], np.abs(h * weight).max())]
+    rank = len(axes)
+    n = min(n, rank) if capped and n else n
+    n = _number(n, h, method, rank, f"centred responses of rank {rank}")
+    vectors, encode = COMPONENTS[method]((h - mean) * weight, axes, n, seed)
+    return _oriented(vectors * unit, h, lambda own: encode((own - mean) * weight))
 
 
-def _ica(h, n, normalise, seed):
+def _pca(rows, axes, n, seed):
+    return axes[:n], lambda own: own @ axes[:n].T
+
+
+def _ica(rows, axes, n, seed):
     from sklearn.decomposition import FastICA
 
-    mean, scale = _moments(h, normalise)
+    if len(axes) == rows.shape[1]:
+        axes = np.eye(len(axes))  # nothing to leave out
     model = FastICA(n, whiten="unit-variance", random_state=_state(seed, 2), **ICA)
-    _fit(model, (h - mean) / scale)
-    return _oriented(model.mixing_.T * scale, h, lambda own: model.transform((own - mean) / scale))
+    _fit(model, rows @ axes.T)
+    return model.mixing_.T @ axes, lambda own: model.transform(own @ axes.T)
 
 
 def _sparse(h, n, normalise, penalty, seed):
@@ -245,9 +289,9 @@ def _sparse(h, n, normalise, penalty, seed):
     )
 
 
+COMPONENTS: dict[str, Callable] = {"pca": _pca, "ica": _ica}
 METHODS: dict[str, Callable] = {
-    "kmeans": _kmeans, "pca": _pca, "ica": _ica, "sparse": _sparse, "random": _random,
-    NEURONS: _neurons,
+    "kmeans": _kmeans, **COMPONENTS, "sparse": _sparse, "random": _random, NEURONS: _neurons,
 }  # fmt: skip
 
 
@@ -279,9 +323,14 @@ def _unit(vectors):
     return vectors / np.where(length > 0, length, 1.0)
 
 
-def _moments(h, normalise):
+def _spread(h):
+    """Standard deviation of every neuron, 0 where it is no more than rounding."""
     spread = h.std(axis=0)
-    return h.mean(axis=0), np.where(spread > 0, spread, 1.0) if normalise else np.ones(h.shape[1])
+    return np.where(spread > _rounding(h) * np.abs(h).max(axis=0), spread, 0.0)
+
+
+def _rounding(h):
+    return max(h.shape) * np.finfo(float).eps
 
 
 def _rng(seed, key):

@@ -9,9 +9,10 @@ import xarray as xr
 
 from .. import options
 from .._version import __version__
+from ..columns import kind_name, plain_values
 from ..engine.multiplicity import max_statistic, rank_p
-from ._index import RANGES, SIGNS, indexed, size
-from .similarity_metrics import in_order
+from ._index import indexed, meaning, size
+from .similarity_metrics import classes, default_metric, in_order
 
 __all__ = ["interpretability"]
 
@@ -38,7 +39,7 @@ def interpretability(
     r"""How alike are the stimuli that excite each neuron most?
 
     Of each neuron (or direction: :func:`find_directions`) M are the K stimuli with the largest
-    mean response. Similarity s is minus the squared distance of perceptual embeddings.
+    mean response. Similarity s is minus the squared distance of perceptual embeddings, or as given.
 
     - ``"mei"``, self-similarity of the most exciting inputs: mean of s over the pairs of M. It
       rises with the number of stimuli, since M gets closer to what the neuron likes best: compare
@@ -59,7 +60,8 @@ def interpretability(
         Activity. Trials of one stimulus are averaged, by neuron. NaN is no response.
     stimuli : array or mapping of labels
         Images (stimulus, height, width[, channel]), an embedding (stimulus, feature) or a
-        :class:`Similarity`, in order of the sorted labels of the stimuli.
+        :class:`Similarity`, in order of the sorted labels of the stimuli. A data frame is read by
+        row, whatever its index.
     kind : {"mei", "2afc", "ooo"}
     stimulus : str, optional
         The trial coordinate that names the stimulus; None: every trial is one (a network).
@@ -71,7 +73,8 @@ def interpretability(
         T, R, and the share of stimuli left out at either end, which makes it harder. Of "2afc",
         which needs 4 T (R + 1) stimuli between.
     labels : (stimulus,) or boolean (stimulus, label), optional
-        Classes; ``purity`` is the largest share of one among M.
+        Classes; ``purity`` is the largest share of one among M. A stimulus of no class has a row
+        without True.
     groups : (stimulus,), optional
         Clips of a movie, say: of each only one is in M.
     min_gap : float
@@ -97,10 +100,11 @@ def interpretability(
 
     Raises
     ------
-    ValueError, KeyError
-        Stimuli are missing, of unequal shapes, not finite or fewer than needed; similarities are
-        not symmetric; a stimulus has fewer than two trials where reliability is asked for; a
-        neuron has no response to a stimulus; an option has no effect on this kind.
+    ValueError, KeyError, TypeError
+        Stimuli, labels or groups are missing, of unequal shapes, of another kind, not finite or
+        fewer than needed; similarities are not symmetric; a stimulus has fewer than two trials
+        where reliability is asked for; a neuron has no response to a stimulus; an option has no
+        effect on this kind.
 
     Source: Klindt, Sanborn, Acosta, Poitevin & Miolane 2023, arXiv:2310.11431; two-alternative
     choice after Zimmermann, Klein & Brendel 2023, arXiv:2307.05471, with the settings of the
@@ -124,6 +128,7 @@ def interpretability(
         n_trials=n_trials, n_references=n_references, quantile=quantile, groups=groups,
         min_gap=min_gap, least_reliability=least_reliability, n_stimuli=n_stimuli, seed=seed,
     )  # fmt: skip
+    member = None if labels is None else _members(labels, found.labels)
     usable = found.reliable & index.enough
     estimate, accuracy = (np.where(usable, v, np.nan) for v in index.scored())
     null = np.where(usable, index.null(n_null), np.nan)
@@ -151,15 +156,15 @@ def interpretability(
     )
     if kind == "2afc":
         result["accuracy"] = ("neuron", accuracy)
-    if labels is not None:
-        result["purity"] = ("neuron", _purity(labels, found.labels, chosen))
+    if member is not None:
+        share = member[chosen].mean(axis=1).max(axis=1)
+        result["purity"] = ("neuron", np.where((chosen >= 0).all(axis=1), share, np.nan))
     result.attrs = found.attrs(least_reliability if stimulus else None) | {
         "measure": "interpretability",
         "kind": kind,
         "estimand": f"index of each neuron at {len(rows)} stimuli, {size(index.task)}",
-        "sign": SIGNS[kind],
+        **meaning(kind, index.seen),
         "chance": 0.5 if kind == "2afc" else _mean(null),
-        "range": RANGES[kind],
         "direction": "higher is more interpretable",
         "metric": _metric_name(metric, stimuli),
         "n_stimuli": len(rows),
@@ -180,19 +185,23 @@ def _z(estimate, null):
         return np.where(spread > 0, (estimate - null.mean(axis=0)) / spread, np.nan)
 
 
-def _purity(labels, stimuli, chosen):
-    member = np.asarray(in_order(labels, stimuli, "labels"))
-    if member.ndim == 1:
-        member = np.unique(member)[:, None] == member
-        member = member.T
-    share = member[chosen].mean(axis=1).max(axis=1)
-    return np.where((chosen >= 0).all(axis=1), share, np.nan)
+def _members(labels, stimuli):
+    """Whether each stimulus is of each class, bool (stimulus, class)."""
+    given = in_order(labels, stimuli, "labels")
+    found = plain_values("labels", given)
+    if found.ndim == 1:
+        found = classes("labels", found, stimuli)
+        return found[:, None] == np.unique(found)
+    if found.ndim != 2 or found.dtype.kind != "b" or not found.shape[1]:
+        raise ValueError(f"labels are {kind_name(found)} of shape {found.shape}; give one class a "
+                         "stimulus, or booleans (stimulus, label), as in labels > 0")  # fmt: skip
+    return found
 
 
 def _metric_name(metric, stimuli):
     if metric is not None:
         return options.shown(metric)
-    return "GaborEnergy()" if np.ndim(stimuli) > 2 else "given"
+    return "GaborEnergy()" if default_metric(stimuli) else "given"
 
 
 def _reasons(found, index):

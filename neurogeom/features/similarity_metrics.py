@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import options
+from ..columns import is_missing, plain_column
 
 __all__ = ["Colour", "GaborEnergy", "Labels", "Pairwise", "Pixels", "Similarity"]
 
 TINY = 1e-12
+BLANK = 1e-6  # of the largest pixel
 BATCH = 2**22  # complex numbers at a time
 WIDTH = 0.4  # sd of a filter in frequencies: 1.5 octaves, 54 degrees (at half height) as in V1
 ASYMMETRY = 1e-6  # of the largest similarity
@@ -30,7 +32,8 @@ class GaborEnergy:
     Amplitudes :math:`|I * g_{f\theta}|` of Gabor filters 1.5 octaves wide, divided by their length
     over all filters at every place (contrast does not count), averaged over a grid, and of length 1
     as a whole: LPIPS (Zhang et al. 2018) with a filter bank in place of a network. Squared
-    distances lie between 0 and 2. Colours are averaged; borders wrap.
+    distances lie between 0 and 2. Colours are averaged; borders wrap. A blank image, whose pixels
+    differ from their mean by less than 1e-6 of the largest, is of zeros: what is left is rounding.
 
     Parameters
     ----------
@@ -74,8 +77,8 @@ class GaborEnergy:
         found = np.empty((n, len(filters) * self.grid**2))
         step = max(1, BATCH // filters.size)
         for i in range(0, n, step):
-            part = grey[i : i + step]
-            spectra = fft.fft2(part - part.mean(axis=(1, 2), keepdims=True))
+            part = _of_contrast_one(grey[i : i + step])
+            spectra = fft.fft2(part)
             size = np.abs(fft.ifft2(spectra[:, None] * filters))  # (image, filter, y, x)
             size /= np.sqrt((size**2).sum(axis=1, keepdims=True)) + TINY
             pooled = rows @ size @ columns.T
@@ -91,7 +94,9 @@ class GaborEnergy:
                 angle = o * np.pi / self.n_orientations
                 away = (u - f * np.cos(angle)) ** 2 + (v - f * np.sin(angle)) ** 2
                 found.append(np.exp(-away / (2 * (WIDTH * f) ** 2)))
-        return np.array(found, np.float32)
+        found = np.array(found, np.float32)
+        found[:, 0, 0] = 0  # the mean is no texture
+        return found
 
 
 @dataclass(frozen=True)
@@ -140,11 +145,8 @@ class Labels:
 
     def __call__(self, labels: Any) -> np.ndarray:
         """Labels (stimulus,) to (stimulus, class)."""
-        labels = np.asarray(labels)
-        if labels.ndim != 1:
-            raise ValueError(f"labels have shape {labels.shape}; give one class a stimulus")
-        classes, which = np.unique(labels, return_inverse=True)
-        return np.eye(len(classes))[which] / np.sqrt(2)
+        found, which = np.unique(classes("labels", labels), return_inverse=True)
+        return np.eye(len(found))[which] / np.sqrt(2)
 
 
 class Similarity(NamedTuple):
@@ -222,7 +224,7 @@ def percept(stimuli: Any, metric: Any, labels: np.ndarray, name: str) -> Percept
     if not isinstance(stimuli, Similarity):
         stimuli = in_order(stimuli, labels, name)
         if metric is None:
-            metric = GaborEnergy() if np.ndim(stimuli[0]) > 1 else _embedding
+            metric = default_metric(stimuli) or _embedding
         elif not callable(metric):
             raise TypeError(f"metric={options.shown(metric)} is no function; give one of images, "
                             "such as GaborEnergy()")  # fmt: skip
@@ -242,6 +244,14 @@ def percept(stimuli: Any, metric: Any, labels: np.ndarray, name: str) -> Percept
     return Percept(np.ascontiguousarray(found), np.empty((0, 0)))
 
 
+def default_metric(stimuli: Any) -> Callable | None:
+    """That of images in an array, list or mapping; None of an embedding or similarities."""
+    if isinstance(stimuli, Similarity):
+        return None
+    each = stimuli.values() if isinstance(stimuli, Mapping) else stimuli
+    return GaborEnergy() if np.ndim(next(iter(each), 0)) > 1 else None
+
+
 def in_order(values: Any, labels: np.ndarray, name: str) -> Any:
     """Values in order of labels, from a mapping or a sequence of that order."""
     if isinstance(values, Mapping):
@@ -251,10 +261,28 @@ def in_order(values: Any, labels: np.ndarray, name: str) -> Any:
             raise ValueError(f"{name} {missing[0]} and {len(missing) - 1} others have responses "
                              "and are not in the mapping; add them")  # fmt: skip
         return [known[str(label)] for label in labels]
-    if len(values) != len(labels):
-        raise ValueError(f"{len(values)} are given for {len(labels)} of {name!r}; give one each, "
-                         "in the order of their sorted labels, or a mapping")  # fmt: skip
-    return values
+    wanted = "give one each, in the order of their sorted labels, or a mapping"
+    try:
+        n = len(values)
+    except TypeError:
+        raise TypeError(f"{options.shown(values)} is given for {len(labels)} of {name!r}; "
+                        f"{wanted}") from None  # fmt: skip
+    if n != len(labels):
+        raise ValueError(f"{n} are given for {len(labels)} of {name!r}; {wanted}")
+    # a data frame is its rows, and not its columns
+    framed = hasattr(values, "__array__") and not hasattr(values, "dtype")
+    return np.asarray(values) if framed else values
+
+
+def classes(name: str, values: Any, labels: Any = None) -> np.ndarray:
+    """One class a stimulus, plain (stimulus,); labels : their names in a sentence."""
+    found = plain_column(name, values, dim="stimulus")
+    gone = np.flatnonzero(is_missing(found))
+    if gone.size:  # or all of them would be one class
+        where = gone[0] if labels is None else labels[gone[0]]
+        raise ValueError(f"{name} of stimulus {where} and {gone.size - 1} others are missing; give "
+                         "each one, a name of its own where it shares none")  # fmt: skip
+    return found
 
 
 def as_images(images: Any) -> np.ndarray:
@@ -276,7 +304,14 @@ def as_images(images: Any) -> np.ndarray:
 
 
 def _grey(images):
-    return (images if images.ndim == 3 else images.mean(axis=3)).astype(np.float32)
+    return images if images.ndim == 3 else images.mean(axis=3)
+
+
+def _of_contrast_one(grey):
+    """Images less their means, the largest difference 1 and a blank one 0, in single precision."""
+    away = grey - grey.mean(axis=(1, 2), keepdims=True)
+    contrast, largest = (np.abs(a).max(axis=(1, 2), keepdims=True) for a in (away, grey))
+    return (away / np.where(contrast > BLANK * largest, contrast, np.inf)).astype(np.float32)
 
 
 def _pooling(size, grid):
