@@ -5,9 +5,9 @@ weight vector a datum). At the least cross-entropy there can be, the encoder has
 the latents, up to a linear map (Reizinger et al., arXiv:2410.21869). Some trainings end in local
 optima in which a latent is all but lost (ours: of two latents one start in six, at smaller rates
 than the default of five latents too), so that several are started, side by side in one module, and
-that of the least held-out cross-entropy is kept: which needs no latents. In a world that was
-generated the least there can be is known, and the gap to it says whether the one that was kept has
-arrived.
+that of the least cross-entropy of samples it was not trained on is kept: which needs no latents. In
+a world that was generated the least there can be is known, and the gap to it says whether the one
+that was kept has arrived.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def classify(
     ----------
     source : Clustered, or a list of them of the same sizes; activity or array (trial, neuron)
         Worlds of :func:`neurogeom.features.clustered_latents`, each with its own nets in the same
-        module; or trials, of which three quarters train and the others are held out.
+        module; or trials, of which a quarter is held out. Of the others one in five of each label
+        decides which start is kept, and the rest train (all of them where `n_restarts` is 1).
     labels : {"class", "index"}, name of a coordinate of the trials, or array (trial,)
         What is classified.
     hidden : sequence of int
@@ -77,8 +78,8 @@ def classify(
         First weights, of each world.
     fixed : int, optional
         So many samples of a world are drawn once and trained on again and again, as a recording's
-        trials are. This is a failure mode: of 1000 samples no more is recovered than the raw
-        observations give, and less the longer they are trained on.
+        trials always are (of which it is refused). This is a failure mode: of 1000 samples no more
+        is recovered than the raw observations give, and less the longer they are trained on.
     min_trials : int
         As in :func:`neurogeom.decoding`.
     seed : int
@@ -92,9 +93,9 @@ def classify(
 
     Raises
     ------
-    ValueError
-        An option is not possible, worlds differ in size; of trials as in
-        :func:`neurogeom.decoding`.
+    TypeError, ValueError
+        An option is not possible, worlds differ in size, labels are not one a trial or of several
+        kinds; of trials as in :func:`neurogeom.decoding`.
 
     Source: Reizinger et al., arXiv:2410.21869, section 4 (with whitening and a cosine rate, and far
     fewer steps: theirs are 50,000 or more).
@@ -117,7 +118,10 @@ def classify(
         data = Worlds(worlds, labels, batch, fixed, several)
         n_components = n_components or worlds[0].n_latents
     else:
-        data = Trials(source, labels, batch, min_trials, seed)
+        if fixed is not None:
+            raise ValueError(f"fixed={fixed!r} has no effect on trials, which are always the same; "
+                             "leave it out")  # fmt: skip
+        data = Trials(source, labels, batch, min_trials, seed, n_restarts)
         n_components = n_components or (hidden[-1] if len(hidden) else data.n_labels)
     with one_thread():
         from ..stacked import streams
@@ -159,9 +163,13 @@ class Classified:
     result : Dataset, over (restart) or, of a list of worlds, (world, restart)
         ``cross_entropy`` and ``accuracy`` on held-out samples, in evaluation mode (by running
         moments); of worlds ``bayes_cross_entropy``, the mean loss of the ideal classifier on the
-        same samples, and ``gap``, the difference, 0 at best. ``chosen``: the restart of the least
-        cross-entropy; ``estimate``: its cross-entropy. ``loss`` (..., step) in training.
-        ``attrs["chance"]`` is the log of the number of labels.
+        same samples, and ``gap``, the difference, 0 at best. ``deciding``: cross-entropy of the
+        samples that decide which start is kept, of trials others than the held-out ones;
+        ``chosen``: the restart where it is least; ``estimate``: its ``cross_entropy``. ``loss``
+        (..., step) in training. ``attrs["chance"]`` is the cross-entropy, on the held-out trials,
+        of the training trials' label frequencies, and ``attrs["accuracy_chance"]`` the share of
+        them that the most frequent training label gets right (of equals the mean); of worlds what
+        their labels' frequencies give.
     """
 
     module: Any
@@ -321,12 +329,15 @@ def _tensors(x, y, n_restarts, device):
 
 
 def _with_result(found, trained, settings):
-    """`found` with its Dataset: scores on held-out samples decide which start is kept."""
+    """`found` with its Dataset: samples that nothing was trained on decide which start is kept."""
     data = found.data
     x, y, bayes = data.held_out()
     loss, accuracy = found.cross_entropy(x, y)
+    other = data.deciding()
+    decided = loss if other is None else found.cross_entropy(*other)[0]
+    chance, accuracy_chance = data.chance()
     dims = ("world", "restart")
-    chosen = np.argmin(loss, axis=1)
+    chosen = np.argmin(decided, axis=1)
     history = trained.history.get("loss", np.zeros((loss.size, 0))).reshape(*loss.shape, -1)
     gap = loss - bayes[:, None]
     own = np.arange(len(loss)), chosen
@@ -337,6 +348,7 @@ def _with_result(found, trained, settings):
             "accuracy": (dims, accuracy),
             "bayes_cross_entropy": ("world", bayes),
             "gap": (dims, gap),
+            "deciding": (dims, decided),
             "chosen": ("world", chosen),
             "loss": ((*dims, "step"), history),
         },
@@ -349,7 +361,8 @@ def _with_result(found, trained, settings):
         **getattr(data, "attrs", {}),
         "measure": "classify",
         "estimand": "cross-entropy of held-out samples, of the start that was kept, in nats",
-        "chance": float(np.log(data.n_labels)),
+        "chance": float(chance),
+        "accuracy_chance": float(accuracy_chance),
         "range": "[0, inf)",
         "direction": "lower is closer to the ideal classifier",
         **settings,
