@@ -292,6 +292,27 @@ def test_worlds_of_other_sizes_and_samples_of_other_channels_are_refused():
         classify(small_world(), **TINY).encode(np.zeros((4, 3)))
 
 
+def test_codes_of_no_such_net_and_of_samples_that_are_not_finite_are_refused():
+    found, x = classify(small_world(), **TINY), np.zeros((4, 2))
+    for options, message in (
+        ({"world": 1}, "world=1 is none of the 1 that were trained"),
+        ({"world": -1}, "world=-1 is none"),
+        ({"restart": 2}, "restart=2 is none of the 2 that were trained; give .* from 0 to 1"),
+        ({"restart": -1}, "restart=-1 is none"),
+        ({"restart": 1.0}, "restart=1.0 is none"),
+    ):
+        for call in (found.weights, lambda **options: found.encode(x, **options)):
+            with pytest.raises(ValueError, match=message):
+                call(**options)
+    for samples, message in (
+        (x + np.nan, "not all finite"), (x + 1e39, "single precision"), (x[:0], r"shape \(0, 2\)")
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            found.encode(samples)
+    with pytest.raises(TypeError, match="found is a Clustered; give what classify returned"):
+        identifiability(small_world())
+
+
 def test_codes_of_length_one_are_an_orthogonal_map_whatever_the_weights():
     """C2 of theorem 1."""
     world = clustered_latents(2, n_classes=20, n_layers=0, kappa=10.0, seed=0)

@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from ..learn import device_of, fit, lazy_torch, one_thread
-from ..options import is_whole, number, reals, switch, whole
+from ..options import is_whole, number, reals, shown, switch, whole
 from ._labelled import N_HELD_OUT, Trials, Worlds, whitening
 from .clustered import Clustered
 from .recovery import class_vector_recovery, linear_recovery, orthogonality
@@ -125,7 +125,7 @@ def classify(
         n_components = n_components or (hidden[-1] if len(hidden) else data.n_labels)
     with one_thread():
         from ..stacked import streams
-        from ._identify_modules import Classifier, cross_entropy
+        from ._identify_modules import Classifier, cross_entropy, tensors
 
         nets = [g for key in data.keys for g in streams([seed, key], n_restarts, KEY)]
         whitened = [whitening(x, data.floor) for x in data.to_whiten()]
@@ -141,7 +141,7 @@ def classify(
 
         def batch_at(step):
             x, y = data.at(step)
-            return _tensors(x, y, n_restarts, device)
+            return tensors(x, y, n_restarts, device)
 
         trained = fit(
             module, batch_at, lambda net, b: cross_entropy(net(b[0]), b[1]), steps=steps, lr=lr,
@@ -187,18 +187,27 @@ class Classified:
         """The code of samples (sample, channel), as (sample, component).
 
         By the start that was kept, or another.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Samples are of other channels, no real numbers or not finite; no such world or restart.
         """
-        x = reals("samples", x)
+        net, x = self._net(world, restart), reals("samples", x)
         n_channels = self.module.centre.shape[2]
-        if x.ndim != 2 or x.shape[1] != n_channels:
+        if x.ndim != 2 or not len(x) or x.shape[1] != n_channels:
             raise ValueError(f"samples of shape {x.shape}: give (sample, {n_channels}), the "
                              "channels that were trained on")  # fmt: skip
-        return self._codes(np.broadcast_to(x, (len(self.data.keys), *x.shape)))[
-            self._net(world, restart)
-        ]
+        return self._codes(np.broadcast_to(x, (len(self.data.keys), *x.shape)))[net]
 
     def weights(self, *, world: int = 0, restart: int | None = None) -> np.ndarray:
-        """The classifier's weights, (label, component)."""
+        """The classifier's weights, (label, component).
+
+        Raises
+        ------
+        ValueError
+            No such world or restart.
+        """
         return self.module.rows[self._net(world, restart)].detach().cpu().double().numpy()
 
     def cross_entropy(self, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -207,14 +216,14 @@ class Classified:
         x, labels : (world, sample, channel) and int (world, sample)
         """
         torch = lazy_torch()
-        from ._identify_modules import cross_entropy
+        from ._identify_modules import cross_entropy, tensors
 
         loss, right = 0.0, 0.0
         size = max(1, 2**23 // self.data.n_labels)  # logits of a net in memory at once
         with one_thread(), torch.no_grad():
             for i in range(0, x.shape[1], size):
                 part = slice(i, i + size)
-                a, y = _tensors(x[:, part], labels[:, part], self.n_restarts, self.device)
+                a, y = tensors(x[:, part], labels[:, part], self.n_restarts, self.device)
                 logits = self.module(a)
                 share = y.shape[1] / x.shape[1]
                 loss = loss + share * cross_entropy(logits, y).double()
@@ -225,12 +234,21 @@ class Classified:
     def _codes(self, x):
         """All nets' codes of each world's samples, (world, sample, channel) to (net, ...)."""
         torch = lazy_torch()
+        from ._identify_modules import tensors
+
         y = np.zeros(x.shape[:2], int)
         with one_thread(), torch.no_grad():
-            codes = self.module.encode(_tensors(x, y, self.n_restarts, self.device)[0])
+            codes = self.module.encode(tensors(x, y, self.n_restarts, self.device)[0])
         return codes.cpu().double().numpy()
 
     def _net(self, world, restart):
+        for name, value, n in (
+            ("world", world, len(self.data.keys)),
+            ("restart", 0 if restart is None else restart, self.n_restarts),
+        ):
+            if not (is_whole(value) and value < n):
+                raise ValueError(f"{name}={shown(value)} is none of the {n} that were trained; "
+                                 f"give a whole number from 0 to {n - 1}")  # fmt: skip
         restart = int(self.chosen[world]) if restart is None else restart
         return world * self.n_restarts + restart
 
@@ -265,8 +283,8 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
 
     Raises
     ------
-    ValueError
-        The classifier was trained on trials, whose latents nobody knows.
+    TypeError, ValueError
+        This is no classifier, or it was trained on trials, whose latents nobody knows.
 
     Examples
     --------
@@ -276,6 +294,8 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
     >>> [note for note in few.notes if "classes" in note]
     ['4 classes cannot identify 5 latents: at least 6 are needed']
     """
+    if not isinstance(found, Classified):
+        raise TypeError(f"found is a {type(found).__name__}; give what classify returned")
     if not isinstance(found.data, Worlds):
         raise ValueError("the latents of recorded trials are not known; give what classify made "
                          "of clustered_latents")  # fmt: skip
@@ -318,14 +338,6 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         direction="higher is closer to an invertible linear map of the latents",
         notes=list(dict.fromkeys([*found.result.attrs["notes"], *notes])),
     )
-
-
-def _tensors(x, y, n_restarts, device):
-    """Each world's samples and labels for each of its nets, (net, sample[, channel])."""
-    torch = lazy_torch()
-    x = torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(device)
-    y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
-    return x.repeat_interleave(n_restarts, 0), y.repeat_interleave(n_restarts, 0)
 
 
 def _with_result(found, trained, settings):
