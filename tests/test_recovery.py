@@ -186,10 +186,7 @@ Z, ROWS = np.random.default_rng(0).standard_normal((40, 2)), np.arange(40)
         (lambda: linear_recovery(Z[:7], Z[:7]), "7 samples for the 2 components"),
         (lambda: class_vector_recovery(Z, Z[:5]), "40 rows of weights and 5 vectors"),
         (lambda: class_vector_recovery(Z, Z, ROWS - 1), "give classes, the number of the vector"),
-        (
-            lambda: class_vector_recovery(Z, Z, ROWS[:9]),
-            "9 entries but there are 40 rows; give one value a row",
-        ),
+        (lambda: class_vector_recovery(Z, Z, ROWS[:9]), "9 entries but there are 40 rows"),
         (lambda: class_vector_recovery(Z, Z, ROWS + 0.0), "whole numbers, not of float64"),
         (lambda: class_vector_recovery(Z, Z, ROWS > 7), "whole numbers, not of bool"),
         (lambda: class_vector_recovery(Z, Z, ROWS.astype(str)), "whole numbers, not of <U"),
