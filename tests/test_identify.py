@@ -158,7 +158,9 @@ def test_without_a_step_the_encoder_is_the_untrained_one():
 
 
 def test_what_stands_in_the_way_is_noted():
-    few = classify(clustered_latents(5, n_classes=5), fixed=40, **TINY).result.notes
+    made = classify(clustered_latents(5, n_classes=5), fixed=40, **TINY)
+    few, reasons = made.result.notes, identifiability(made, n=100).reasons
+    assert "5 classes are too few" in reasons["class_vectors"]
     assert few[0] == "5 classes cannot identify 5 latents: at least 6 are needed"
     assert few[1].startswith("the same 40 samples were used again and again")
     assert "nats above the least there can be: a local optimum, or too few steps;" in few[2]

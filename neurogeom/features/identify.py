@@ -269,12 +269,12 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         ``estimate``: R^2 of the latents predicted from the code of the start that was kept
         (:func:`neurogeom.features.linear_recovery`); ``raw``: from the observations, which is its
         chance level; ``r_squared`` (restart) of every start; ``class_vectors``: R^2 of the classes'
-        vectors from the weights, over classes
-        (:func:`neurogeom.features.class_vector_recovery`), NaN where classes are few;
-        ``singular_values`` (component) of the linear map times kappa, all 1 where ``unit_weights``
-        (times 1 where the code has length 1 as well); ``mcc``; and what ``found.result`` has:
-        ``gap``, ``cross_entropy``, ``bayes_cross_entropy``, ``chosen``. All with a leading dim
-        ``world`` where a list of worlds was given.
+        vectors from the weights, over classes (:func:`neurogeom.features.class_vector_recovery`),
+        NaN where these are few (``attrs["reasons"]``); ``singular_values`` (component) of the
+        linear map times kappa, all 1 where ``unit_weights`` (times 1 where the code has length 1 as
+        well); ``mcc``; and what ``found.result`` has: ``gap``, ``cross_entropy``,
+        ``bayes_cross_entropy``, ``chosen``. All with a leading dim ``world`` where a list of worlds
+        was given.
 
         ``attrs["notes"]`` warns of a gap above 0.1 nats (a local optimum, too few steps, or, with
         other noise than von Mises-Fisher or with wrong labels, a world whose ideal logits are not
@@ -323,7 +323,8 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
                 "r_squared": ("restart", [float(s.estimate) for s in scores]),
                 "class_vectors": vectors.estimate, "singular_values": turned.singular_values,
             },
-            attrs={"notes": best.attrs["notes"]},
+            attrs={"notes": best.attrs["notes"],
+                   "reasons": [("class_vectors", why) for why in vectors.reasons.values()]},
         ))  # fmt: skip
     several = found.data.several
     joined = xr.concat(rows, "world", combine_attrs="drop") if several else rows[0].drop_attrs()
@@ -336,6 +337,7 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         chance="raw: what the observations give",
         range="(-inf, 1]",
         direction="higher is closer to an invertible linear map of the latents",
+        reasons=dict(reason for row in rows for reason in row.attrs["reasons"]),
         notes=list(dict.fromkeys([*found.result.attrs["notes"], *notes])),
     )
 
