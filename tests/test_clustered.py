@@ -124,12 +124,28 @@ def test_without_layers_latents_are_seen_and_with_one_a_linear_map_of_them():
 
 
 @pytest.mark.parametrize(
+    "options", [{"kappa": 1e8}, {"conditional": 0.5}, {"conditional": 100.0}], ids=str
+)
+def test_worlds_at_the_ends_of_what_is_possible_are_right(options):
+    """Latents have length 1 and the spread of a normal of d - 1 channels; losses are finite."""
+    world = clustered_latents(3, n_classes=5, **{"n_layers": 0, "kappa": 1e4, **options})
+    batch = world.at(0, 4000)
+    off = batch.latents - world.vectors[batch.classes]
+    assert world.kappa * np.mean(np.sum(off**2, axis=1)) == pytest.approx(2, rel=0.15)
+    assert np.isfinite(world.bayes_loss(batch)).all()
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"n_latents": 1}, "n_latents=1 is not possible"),
         ({"n_classes": 1}, "n_classes=1 is not possible"),
         ({"kappa": 0}, "kappa=0 is not possible"),
         ({"kappa": float("nan")}, "kappa=nan"),
+        ({"kappa": 1e12}, r"kappa=1000000000000.0 .* from 0 to 1e\+08 and above 0"),
+        ({"conditional": 0.1}, "conditional=0.1 is not possible; .* from 0.5 to 100"),
+        ({"conditional": 1e4}, "conditional=10000.0 is not possible"),
+        ({"n_layers": 5001}, "n_layers=5001 is not possible; give a finite number from 0 to 5000"),
         ({"conditional": "gauss"}, "conditional='gauss' is unknown"),
         ({"conditional": -1.0}, "conditional=-1.0 is not possible"),
         ({"n_labels": 99}, "n_labels=99 is not possible; give a whole number of 100 or more"),

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch import nn
 
 import neurogeom as ng
@@ -299,6 +300,42 @@ def test_a_module_of_ones_own_is_a_backbone():
     assert found.results.attrs["network"] == "Sequential"
 
 
+def test_a_module_of_ones_own_is_left_as_it_was():
+    """Weights, running moments and the mode of each of its parts."""
+    own = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Dropout(0.5))
+    own[1].eval()
+    before = {name: value.clone() for name, value in own.state_dict().items()}
+    found = diet(rows_of(), network=own, epochs=1, batch=20, device="cpu")
+    assert all(torch.equal(before[name], value) for name, value in own.state_dict().items())
+    assert not torch.equal(found.module.backbone[0].weight, own[0].weight)
+    assert [part.training for part in own.modules()] == [True, True, False, True]
+    assert all(p.grad is None for p in own.parameters())
+
+
+def test_labels_and_features_are_those_of_the_trials_in_the_order_they_were_given():
+    x, datum = rows_of(), np.repeat(np.arange(10), 4)
+    order, turned = (np.random.default_rng(0).permutation(n) for n in (40, 6))
+    sorted_ = ng.from_arrays(x, trial={"image": datum}, session="one")
+    mixed = sorted_[order, turned]
+    a, b, c = (
+        diet(given, datum=own, epochs=2, **SMALL)
+        for given, own in ((sorted_, "image"), (mixed, "image"), (mixed, datum[order]))
+    )
+    assert a.results.drop_attrs().identical(b.results.drop_attrs())
+    assert a.results.drop_attrs().identical(c.results.drop_attrs())
+    np.testing.assert_array_equal(a.transform(x)[order], a.transform(mixed))
+    np.testing.assert_array_equal(a.transform(mixed), a.transform(mixed.T))
+    assert a.augmented(mixed.T).shape == (40, 6)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-20, 1e20, 1e37])
+def test_units_change_nothing(unit):
+    x = rows_of().astype(float)
+    options = {"augment": {"noise": 0.1}, "epochs": 1, **SMALL}
+    expected, found = diet(x, **options), diet(x * unit, **options)
+    np.testing.assert_allclose(found.transform(x * unit), expected.transform(x), atol=0.01)
+
+
 def test_silent_neurons_and_augmentations_of_ones_own_do_no_harm():
     x = rows_of()
     x[:, 0] = 4.0
@@ -316,12 +353,23 @@ def test_what_is_not_possible_is_said_in_one_sentence():
     x, image = rows_of(), np.zeros((20, 8, 8))
     lost = x.copy()
     lost[3, 2] = np.nan
+    holes = [1.0, np.nan] * 20
     timed = ng.from_arrays(np.ones((4, 2, 3)), time=[0.0, 0.1, 0.2])
     for given, options, words in (
         (lost, {}, "not all finite"),
         (x[0], {}, "shape"),
         (x, {"datum": np.zeros(40)}, "no other to be told from"),
-        (x, {"datum": np.zeros(3)}, "one label a row"),
+        (x, {"datum": np.zeros(3)}, "3 entries but there are 40 rows; give one value a row"),
+        (x, {"datum": holes}, "datum is missing in 20 rows; leave those rows out"),
+        (x, {"datum": ["a", None] * 20}, "datum is missing in 20 rows"),
+        (ng.from_arrays(x, trial={"a": holes}), {"datum": "a"}, "datum is missing in 20 rows"),
+        (x, {"datum": "image"}, "names a column of the trials, and inputs are no DataArray"),
+        (x, {"datum": ["a", 1] * 20}, "holds numbers and text"),
+        (x + 1j, {}, "inputs must be an array of real numbers, not of complex64"),
+        (x.astype(str), {}, "not of <U"),
+        ([[1, 2], [3]], {}, "not rows of different lengths"),
+        (x.astype(float) * 1e39, {}, "inputs reach .* give them in larger units"),
+        (x.astype(float) + 1e8, {}, "vary by too little for single precision beside their size"),
         (timed, {}, "time bins"),
         (image, {}, "'mlp' takes"),
         (x, {"network": "conv"}, "'conv' takes images"),
@@ -329,23 +377,36 @@ def test_what_is_not_possible_is_said_in_one_sentence():
         (image, {"network": "conv", "n_nets": 2}, "'mlp' alone"),
         (x, {"network": nn.Linear(6, 4), "layers": (4,)}, "layers has no effect"),
         (x, {"network": nn.Flatten(0)}, "must map"),
+        (x, {"network": nn.Linear(5, 4)}, r"Linear fails on rows of shape \(6,\) .* shapes cannot"),
         (x, {"augment": {"rotate": 3.0}}, "'rotate' of augment is unknown"),
         (x, {"augment": {"thin": 0.5}}, "no counts"),
         (x, {"augment": {"dropout": 1.0}}, "dropout=1.0"),
         (x, {"augment": "strong"}, "augment='strong'"),
+        (x, {"augment": 3}, "augment=3 is not possible; give 'default', None, a callable"),
+        (x, {"augment": lambda z, stream: z[:, :3]}, r"augment fails on rows of shape \(20, 6\)"),
+        (x, {"augment": lambda z, stream: z[:5]}, "augment gave 5 rows of 20"),
+        (x, {"augment": lambda z, stream: z / 0}, "or some that are not finite"),
         (x, {"label_smoothing": 1.0}, "label_smoothing=1.0"),
         (x, {"head": "sparse"}, "head='sparse'"),
         (x, {"n_negatives": 5}, "no effect on a full head"),
         (x, {"batch": 1}, "batch=1"),
         (x, {"epochs": 1.5}, "epochs=1.5"),
         (x, {"layers": (8, 0)}, "layers=0"),
+        (x, {"layers": 8}, "layers=8 is not possible; give the units"),
+        (x, {"layers": ()}, "layers=\\(\\) is not possible"),
         (x, {"device": "gpu"}, "device 'gpu'"),
     ):
-        with pytest.raises(ValueError, match=words):
-            diet(given, **options)
+        with pytest.raises((TypeError, ValueError), match=words):
+            diet(given, **{"device": "cpu", "epochs": 1, "batch": 20, **options})
     found = diet(x, epochs=0, **SMALL)
     with pytest.raises(ValueError, match="same features"):
         found.transform(x[:, :3])
+    with pytest.raises(ValueError, match="name them \\('trial', 'neuron'\\)"):
+        found.transform(xr.DataArray(x, dims=("row", "feature")))
+    with pytest.raises(ValueError, match="time bins"):
+        found.transform(timed)
+    with pytest.raises(ValueError, match="seed=-1"):
+        found.augmented(x, seed=-1)
     with pytest.raises(ValueError, match="net=1"):
         found.transform(x, net=1)
 

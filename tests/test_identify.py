@@ -158,7 +158,9 @@ def test_without_a_step_the_encoder_is_the_untrained_one():
 
 
 def test_what_stands_in_the_way_is_noted():
-    few = classify(clustered_latents(5, n_classes=5), fixed=40, **TINY).result.notes
+    made = classify(clustered_latents(5, n_classes=5), fixed=40, **TINY)
+    few, reasons = made.result.notes, identifiability(made, n=100).reasons
+    assert "5 classes are too few" in reasons["class_vectors"]
     assert few[0] == "5 classes cannot identify 5 latents: at least 6 are needed"
     assert few[1].startswith("the same 40 samples were used again and again")
     assert "nats above the least there can be: a local optimum, or too few steps;" in few[2]
@@ -196,10 +198,9 @@ def test_trials_are_classified_and_scored_on_those_that_were_held_out():
     assert found.result.accuracy[int(found.result.chosen)] > 0.9
     assert float(found.result.estimate) < 0.5 * found.result.attrs["chance"]
     assert np.isnan(found.result.gap).all()
-    (seen, _), (held, _) = found.data.train, found.data.test
-    assert len(seen) == 120
-    assert len(held) == 40
-    assert not (seen[:, None] == held).all(axis=2).any()
+    apart = [rows for rows, _ in (found.data.train, found.data.decide, found.data.test)]
+    assert list(map(len, apart)) == [96, 24, 40]
+    assert len(np.unique(np.concatenate(apart), axis=0)) == 160
     assert found.encode(x.values).shape == (160, 16)
     few = {"hidden": (16,), "steps": 5, "batch": 64}
     of_array = classify(x.values, x.a.values, **few).result
@@ -217,7 +218,52 @@ def test_shuffled_labels_of_trials_are_classified_at_chance():
     assert found.result.estimate > np.log(2)
 
 
+def unequal(n=60, **options):
+    """Noise, of which every sixth trial has another label."""
+    x, y = np.random.default_rng(0).standard_normal((n, 3)), np.arange(n) % 6 == 0
+    return classify(x, y, **{**TINY, "steps": 1, **options})
+
+
+def test_chance_of_unequal_labels_is_what_their_frequencies_in_training_give():
+    found = unequal()
+    y = found.data.test[1]
+    share = np.bincount(np.concatenate([found.data.train[1], found.data.decide[1]]))
+    guess = np.tile(share / share.sum(), (len(y), 1))
+    assert found.result.attrs["chance"] == pytest.approx(log_loss(y, guess, labels=[0, 1]))
+    assert found.result.attrs["chance"] < 0.6 < np.log(2)
+    assert found.result.attrs["accuracy_chance"] == pytest.approx((y == 0).mean())
+    world = classify(clustered_latents(2, n_classes=2, n_labels=3), **TINY).result.attrs
+    assert world["chance"] == pytest.approx(np.log(3) - 2 / 3 * np.log(2))
+    assert world["accuracy_chance"] == pytest.approx(2 / 3)
+
+
+def test_a_start_is_kept_by_other_trials_than_it_is_judged_on():
+    found = unequal(n_restarts=6, seed=1, steps=30)
+    (x, y), result = found.data.decide, found.result
+    np.testing.assert_allclose(result.deciding, found.cross_entropy(x[None], y[None])[0][0])
+    best = [int(np.argmin(result[name].values)) for name in ("deciding", "cross_entropy")]
+    assert int(result.chosen) == best[0] != best[1]
+    assert float(result.estimate) == float(result.cross_entropy[int(result.chosen)])
+    assert sorted(np.bincount(y)) == [1, 7]
+    assert len(unequal(n_restarts=1).data.train[0]) == 44
+    few = classify(x[:4], [0, 1, 0, 1], min_trials=2, **TINY).data
+    assert few.decide is few.train  # two trials, which both have to train
+
+
 # --- bad input ------------------------------------------------------------------------------------
+
+
+def test_labels_that_are_not_one_a_trial_and_fixed_trials_are_refused():
+    x = ng.from_arrays(np.random.default_rng(0).standard_normal((40, 3)))
+    for labels, message in (
+        (np.arange(9), "column 'labels' has 9 entries but there are 40 trials"),
+        (np.zeros((40, 2)), r"column 'labels' has shape \(40, 2\)"),
+        (["a", 1] * 20, "column 'labels' holds numbers and text"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            classify(x, labels, **TINY)
+    with pytest.raises(ValueError, match="fixed=30 has no effect on trials"):
+        unequal(fixed=30)
 
 
 @pytest.mark.parametrize(
@@ -246,6 +292,27 @@ def test_worlds_of_other_sizes_and_samples_of_other_channels_are_refused():
         classify([small_world(), small_world(n_classes=13)], **TINY)
     with pytest.raises(ValueError, match=r"give \(sample, 2\)"):
         classify(small_world(), **TINY).encode(np.zeros((4, 3)))
+
+
+def test_codes_of_no_such_net_and_of_samples_that_are_not_finite_are_refused():
+    found, x = classify(small_world(), **TINY), np.zeros((4, 2))
+    for options, message in (
+        ({"world": 1}, "world=1 is none of the 1 that were trained"),
+        ({"world": -1}, "world=-1 is none"),
+        ({"restart": 2}, "restart=2 is none of the 2 that were trained; give .* from 0 to 1"),
+        ({"restart": -1}, "restart=-1 is none"),
+        ({"restart": 1.0}, "restart=1.0 is none"),
+    ):
+        for call in (found.weights, lambda **options: found.encode(x, **options)):
+            with pytest.raises(ValueError, match=message):
+                call(**options)
+    for samples, message in (
+        (x + np.nan, "not all finite"), (x + 1e39, "single precision"), (x[:0], r"shape \(0, 2\)")
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            found.encode(samples)
+    with pytest.raises(TypeError, match="found is a Clustered; give what classify returned"):
+        identifiability(small_world())
 
 
 def test_codes_of_length_one_are_an_orthogonal_map_whatever_the_weights():

@@ -337,6 +337,10 @@ def test_what_is_not_possible_is_said_in_one_sentence():
             linear_diet(x_given, "image", **options)
     with pytest.raises(KeyError, match="shape"):
         linear_diet(x, "shape")
+    with pytest.raises(TypeError, match="datum=3 is no column of the trials; give its name"):
+        linear_diet(x, 3)
+    with pytest.raises(TypeError, match=r"probes=\[1\] are no columns of the trials"):
+        linear_diet(x, "image", probes=[1])
     with pytest.raises(ValueError, match="two repeats"):
         linear_diet(recorded(rows[::2], datum[::2], half=datum[::2] // 3), "image", min_trials=2,
                     probes=["half"], n_null=0)  # fmt: skip

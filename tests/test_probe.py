@@ -82,6 +82,29 @@ def test_numbers_are_predicted_up_to_their_noise():
     assert float(probe(*split(x, rng.permutation(y), 1000)).estimate) < 0.02
 
 
+def test_whole_numbers_are_classes_in_every_type_and_kind_says_otherwise():
+    x, y = clusters(8)
+    found, numbers = probe(*split(x, y)), probe(*split(x, y), kind="continuous")
+    assert found.attrs["kind"] == "discrete" != numbers.attrs["kind"]
+    assert float(numbers.estimate) < float(found.estimate)
+    assert numbers.equals(probe(*split(x, y.astype(float)), kind="continuous"))
+    half = y + 0.5
+    assert probe(*split(x, half)).equals(probe(*split(x, half), kind="continuous"))
+    for same in (y.astype(float), y.astype(np.uint8), list(y), np.array(["a", "b", "c"])[y]):
+        assert probe(*split(x, same)).equals(found)
+    assert probe(*split(x, half), kind="discrete").equals(found)
+    mixed = [*split(x, y)[:3], y[200:] + 0.5]
+    assert probe(*mixed).attrs["kind"] == "continuous"
+
+
+def test_text_of_data_frames_is_text():
+    pandas = pytest.importorskip("pandas")
+    x, y = clusters(9)
+    names = np.array(["a", "b", "c"])[y]
+    for dtype in (object, "string", "category"):
+        assert probe(*split(x, pandas.Series(names, dtype=dtype))).equals(probe(*split(x, names)))
+
+
 def test_a_silent_feature_raises_no_warning():
     x, y = clusters(6)
     x[:, 3] = 1.0
@@ -96,18 +119,26 @@ def test_what_is_not_possible_is_said_in_one_sentence():
     lost = x.copy()
     lost[0, 0] = np.nan
     for given, options, words in (
-        ((lost[:30], *good[1:]), {}, "features or their labels are not all finite"),
-        ((x[:30], y[:29], *good[2:]), {}, "one label a row"),
+        ((lost[:30], *good[1:]), {}, "features are not all finite"),
+        ((x[:30, :0], y[:30], x[30:, :0], y[30:]), {}, r"features of shape \(30, 0\): give"),
+        ((x[:30], y[:29], *good[2:]), {}, "'labels' has 29 entries but there are 30 rows"),
+        ((x[:30], y[:30].astype(str), *good[2:]), {}, "labels hold text and test_labels numbers"),
+        ((*good[:3], ["a", None] * 5), {}, "test_labels are missing in 5 rows"),
+        ((*good[:3], [1.5, np.inf] * 5), {}, "test_labels are not all finite"),
+        ((*good[:3], ["a", 1] * 5), {}, "column 'test_labels' holds numbers and text"),
+        (good, {"kind": "classes"}, "kind='classes' is unknown"),
+        ((x[:30], y[:30] > 0, x[30:], y[30:] > 0), {"kind": "continuous"}, "cannot be continuous"),
+        ((x[:30], np.full(30, 0.5), x[30:], x[30:, 0]), {}, "labels are all the same number"),
         ((*good[:2], x[30:, :3], y[30:]), {}, "6 columns and test_features 3"),
         ((x[:30], np.zeros(30, int), x[30:], np.zeros(10, int)), {}, "one class 0"),
-        ((x[:30], y[:30], x[30:], y[30:] + 7), {}, "is tested and was not trained"),
+        ((x[:30], y[:30], x[30:], y[30:] + 7), {}, "not trained; give .*'continuous'"),
         (good, {"per_class": 30}, "fewer than per_class=30"),
         (good, {"per_class": 0}, "per_class=0"),
         (good, {"C": 0}, "C=0"),
         (good, {"n_draws": 0}, "n_draws=0"),
         ((x[:30], x[:30, 0], x[30:], x[30:, 0]), {"per_class": 2}, "no classes"),
         ((x[:30], x[:30, 0], x[30:], np.ones(10)), {}, "all the same number"),
-        ((x[:30], np.full(30, None), *good[2:]), {}, "type object"),
+        ((x[:30], np.full(30, None), *good[2:]), {}, "labels are missing in 30 rows"),
     ):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises((TypeError, ValueError), match=words):
             probe(*given, **options)

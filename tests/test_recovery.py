@@ -123,6 +123,30 @@ def test_few_classes_are_not_estimable_and_say_why():
     assert "5 classes are too few: 14 are needed" in found.reasons["estimate"]
 
 
+def test_what_does_not_vary_among_what_is_scored_says_why():
+    z, code = made(n=40)
+    order = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(KEY,))).permutation(40)
+    z[:, 1] = 0
+    z[order[0], 1] = 1.0  # in the half that is fitted to
+    v = np.random.default_rng(0).standard_normal((20, 3)) * [1, 0, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, vectors = linear_recovery(code, z, seed=0), class_vector_recovery(v + 1e-3, v)
+    assert np.isnan(found.r_squared).values.tolist() == [False, True, False]
+    for result, things in ((found, "samples"), (vectors, "classes")):
+        assert np.isnan(result.estimate)
+        reason = f"latent 1 does not vary among the {things} that are scored"
+        assert result.reasons["estimate"].startswith(reason)
+    assert linear_recovery(code, z[:, ::2]).reasons == {}
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_of_latents_change_nothing(unit):
+    z, code = made(n=60)
+    for name, value in linear_recovery(code, z * unit).items():
+        np.testing.assert_allclose(value, linear_recovery(code, z)[name], rtol=1e-9)
+
+
 def test_a_turned_code_is_orthogonal_and_a_stretched_one_is_not():
     rng = np.random.default_rng(0)
     z = rng.standard_normal((100, 4))
@@ -146,7 +170,7 @@ def test_a_constant_component_passes_in_silence():
     assert found.estimate == pytest.approx(float(same.estimate), abs=0.01)
 
 
-Z = np.random.default_rng(0).standard_normal((40, 2))
+Z, ROWS = np.random.default_rng(0).standard_normal((40, 2)), np.arange(40)
 
 
 @pytest.mark.parametrize(
@@ -157,12 +181,18 @@ Z = np.random.default_rng(0).standard_normal((40, 2))
         (lambda: linear_recovery(Z, Z, raw=Z[:9]), "raw of shape"),
         (lambda: linear_recovery(Z + np.inf, Z), "the code: not all values are finite"),
         (lambda: linear_recovery(Z, Z * [1, 0]), "latent 1 does not vary"),
+        (lambda: linear_recovery(Z, 0.1 + 1e-17 * Z), "latent 0 does not vary"),
         (lambda: linear_recovery(Z, Z, method="lasso"), "method='lasso' is unknown"),
         (lambda: linear_recovery(Z[:7], Z[:7]), "7 samples for the 2 components"),
         (lambda: class_vector_recovery(Z, Z[:5]), "40 rows of weights and 5 vectors"),
+        (lambda: class_vector_recovery(Z, Z, ROWS - 1), "give classes, the number of the vector"),
+        (lambda: class_vector_recovery(Z, Z, ROWS[:9]), "9 entries but there are 40 rows"),
+        (lambda: class_vector_recovery(Z, Z, ROWS + 0.0), "whole numbers, not of float64"),
+        (lambda: class_vector_recovery(Z, Z, ROWS > 7), "whole numbers, not of bool"),
+        (lambda: class_vector_recovery(Z, Z, ROWS.astype(str)), "whole numbers, not of <U"),
         (lambda: orthogonality(Z, Z, kappa=0), "kappa=0 is not possible"),
     ],
 )
 def test_what_cannot_be_scored_is_said_in_one_sentence(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call()

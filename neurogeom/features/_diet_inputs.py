@@ -1,5 +1,6 @@
 """What DIET learns from: rows and their index, how they are varied, and the batch of every step."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -7,12 +8,18 @@ import xarray as xr
 
 from .. import options
 from ..activity import validate
+from ..columns import is_missing, plain_column
 from ..levels import trial_column
 
 KEY = 83  # of random streams: first weights, batches, augmentations, negatives
 OF_ROWS = {"dropout": 0.2, "gain": 0.1, "noise": 0.2}
 OF_COUNTS = {"dropout": 0.2, "thin": 0.5}
 OF_IMAGES = {"rotate": 20.0, "shift": 0.3, "scale": 0.2, "noise": 0.05}
+LARGEST = 1e38  # of single precision 3.4e38: differences and gains have to be held too
+MOST_COUNTS = 2**24  # whole numbers up to here are exact in single precision
+STRONGEST = 1e6
+LOST = 1e-3  # of a feature's sd, the most that single precision may take from it
+PLACE = "place in the inputs of diet"
 
 
 class Vary:
@@ -77,40 +84,64 @@ def stream(torch, seed, *key):
 
 def indexed_rows(inputs, datum):
     """Rows float32, the index of the datum of each, and how many data there are."""
+    order = slice(None)
     if isinstance(inputs, xr.DataArray):
-        inputs = validate(inputs)
-        datum = trial_column(inputs, datum) if isinstance(datum, str) else datum
-        if "time" in inputs.dims:
-            raise ValueError("activity has time bins; give one window, as in x.mean('time')")
+        inputs, order = of_activity(inputs)
+        if isinstance(datum, str):
+            datum = trial_column(inputs, datum)[np.argsort(order)]
         inputs = inputs.values
-    rows = images_or_rows(inputs)
-    if datum is None:
-        datum = np.arange(len(rows))
-    if np.shape(datum) != (len(rows),):
-        raise ValueError(f"datum={options.shown(datum)} does not name the datum of each of the "
-                         f"{len(rows)} rows; give one label a row")  # fmt: skip
-    names, index = np.unique(np.asarray(datum), return_inverse=True)
+    rows = images_or_rows(inputs, trained=True)
+    if isinstance(datum, str):
+        raise ValueError(f"datum={options.shown(datum)} names a column of the trials, and inputs "
+                         "are no DataArray that has one; give one label a row")  # fmt: skip
+    datum = np.arange(len(rows)) if datum is None else plain_column("datum", datum, len(rows),
+                                                                    "row")  # fmt: skip
+    if (lost := int(is_missing(datum).sum())) > 0:
+        raise ValueError(f"datum is missing in {lost} rows; leave those rows out")
+    names, index = np.unique(datum[order], return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"{len(names)} datum has no other to be told from; give two at least")
     return rows, index, len(names)
 
 
-def images_or_rows(x):
-    """float32 (row, feature) or (row, channel, row, column)."""
-    rows = np.array(x, np.float32)
+def of_activity(x):
+    """Its canonical form, whose trials and neurons are sorted, and the place its trials had."""
+    if "time" in x.dims:
+        raise ValueError("activity has time bins; give one window, as in x.mean('time')")
+    if "trial" in x.dims:  # what has none is refused in a moment
+        x = x.assign_coords({PLACE: ("trial", np.arange(x.sizes["trial"]))})
+    x = validate(x)
+    return x.drop_vars(PLACE), x[PLACE].values
+
+
+def images_or_rows(x, *, trained=False):
+    """float32 (row, feature) or (row, channel, row, column); trained: precise beside their sd."""
+    rows = np.asarray(x) if getattr(x, "dtype", None) == np.float32 else options.reals("inputs", x)
     rows = rows[:, None] if rows.ndim == 3 else rows
     if rows.ndim not in (2, 4) or not rows.size:
         raise ValueError(f"inputs of shape {rows.shape}: give (row, feature), (row, side, side) or "
                          "(row, channel, row, column)")  # fmt: skip
     if not np.isfinite(rows).all():
         raise ValueError("inputs are not all finite; leave out rows (or neurons) with NaN")
-    return rows
+    if (size := np.abs(rows).max()) > LARGEST:
+        raise ValueError(f"inputs reach {size:.3g}, more than single precision holds with room to "
+                         "spare; give them in larger units")  # fmt: skip
+    found = np.array(rows, np.float32)
+    if trained and rows.dtype != np.float32:
+        error, spread = np.abs(found - rows), rows.std(axis=0)
+        if rows.ndim == 4:
+            error, spread = error.max(keepdims=True), rows.std(keepdims=True)
+        if ((error.max(axis=0) > LOST * spread) & (rows != rows[:1]).any(axis=0)).any():
+            raise ValueError("inputs vary by too little for single precision beside their size; "
+                             "subtract their mean, or give them in smaller units")  # fmt: skip
+    return found
 
 
 def augmentation(torch, parts, rows, augment, device):
     """What is done to rows; refuses what is unknown or not possible."""
     images = rows.ndim == 4
-    counts = bool((rows >= 0).all() and (rows == np.round(rows)).all())
+    counts = bool((rows >= 0).all() and (rows <= MOST_COUNTS).all()
+                  and (rows == np.round(rows)).all())  # fmt: skip
     known = OF_IMAGES if images else OF_ROWS | OF_COUNTS
     usual = OF_IMAGES if images else OF_COUNTS if counts else OF_ROWS
     if augment is None or callable(augment):
@@ -118,19 +149,23 @@ def augmentation(torch, parts, rows, augment, device):
     elif isinstance(augment, str):
         options.one_of(("default",), augment=augment)
         strengths = usual
+    elif not isinstance(augment, Mapping):
+        raise ValueError(f"augment={options.shown(augment)} is not possible; give 'default', None, "
+                         "a callable, or strengths, as {'noise': 0.2}")  # fmt: skip
     else:
         strengths = dict(augment)
-        options.some_of(known, augment=list(strengths))
-        options.number(0, **strengths)
+        if strengths:
+            options.some_of(known, augment=list(strengths))
+        options.number(0, STRONGEST, **strengths)
         options.number(0, below=1, **{k: v for k, v in strengths.items()
                                       if k in ("dropout", "thin", "scale")})  # fmt: skip
         if strengths.get("thin") and not counts:
             raise ValueError("thin keeps or loses single spikes, and these inputs are no counts; "
                              "give whole numbers of 0 or more, or gain in its place")  # fmt: skip
     if images:
-        centre, spread = np.float32(rows.min()), np.float32(np.ptp(rows))
-    else:
-        centre, spread = rows.mean(axis=0), rows.std(axis=0)
-    spread = np.where(spread > 0, spread, np.float32(1))
-    scales = [torch.from_numpy(np.asarray(a)).to(device) for a in (centre, spread)]
+        centre, spread = rows.min(), np.ptp(rows)
+    else:  # squares of large and of small numbers are out of the range of single precision
+        centre, spread = rows.mean(axis=0, dtype=float), rows.std(axis=0, dtype=float)
+    spread = np.where(spread > 0, spread, 1.0)
+    scales = [torch.from_numpy(np.asarray(a, np.float32)).to(device) for a in (centre, spread)]
     return Vary(parts.varied_images if images else parts.varied_rows, strengths, *scales)

@@ -3,6 +3,7 @@
 Torch is imported at once: this file is loaded when a classifier is built.
 """
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -51,3 +52,15 @@ def cross_entropy(logits, labels):
     """In nats, (net, sample, label) and (net, sample) to the mean of each net (net,)."""
     each = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
     return each.view(labels.shape).mean(1)
+
+
+def tensors(x, y, n_restarts, device):
+    """Each world's samples and labels for each of its nets, (net, sample[, channel])."""
+    with np.errstate(over="ignore"):
+        x = np.ascontiguousarray(x, np.float32)
+    if not np.isfinite(x).all():
+        raise ValueError("samples are not all finite in single precision, up to 3e38; leave out "
+                         "those with NaN, or give other units")  # fmt: skip
+    x = torch.from_numpy(x).to(device)
+    y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
+    return x.repeat_interleave(n_restarts, 0), y.repeat_interleave(n_restarts, 0)

@@ -1,9 +1,10 @@
 """What a classifier is trained on: samples with labels, some of them held out.
 
 Worlds and trials offer the same: ``at(step)`` gives a batch (world, sample, channel) and its labels
-int (world, sample), ``held_out()`` those that decide which start is kept, and the least loss there
-can be; ``n_labels``; ``keys``, a number a world that its random streams hang on; ``several``,
-whether results have a dim ``world``.
+int (world, sample), ``held_out()`` those that are scored, and the least loss there can be;
+``deciding()`` those that decide which start is kept, None where it is the same ones; ``chance()``
+the cross-entropy and accuracy of what knows the labels' frequencies alone; ``n_labels``; ``keys``,
+a number a world that its random streams hang on; ``several``, whether results have a dim ``world``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ..activity import from_arrays
+from ..activity import from_arrays, validate
+from ..columns import plain_column
 from ..engine.setting import setting
 from ..options import one_of
 from .clustered import LABELS
@@ -20,6 +22,7 @@ KEY = 85  # of random streams
 N_HELD_OUT = 8192  # samples of a world
 FLOOR = {"world": 1e-6, "trials": 1e-2}  # of whitening, as a share of the mean variance
 LARGE = 0.1  # nats above the Bayes risk
+DECIDING = 5  # one in so many training trials of a label decides between starts
 
 
 class Worlds:
@@ -68,6 +71,15 @@ class Worlds:
         x, y = (np.stack(own) for own in zip(*map(self._pair, batches), strict=True))
         return x, y, np.array(bayes)
 
+    def deciding(self):
+        """None: of so many samples the least of a few losses is the loss itself."""
+
+    def chance(self):
+        """Of labels drawn as this world draws them."""
+        n = self.worlds[0].n_labels
+        share = np.bincount(np.arange(n) % self.n_labels) / n
+        return -np.sum(share * np.log(share)), share.max()
+
     def notes(self, gap):
         """What should not be overlooked."""
         first, found = self.worlds[0], []
@@ -87,21 +99,27 @@ class Worlds:
 
 
 class Trials:
-    """Trials of a recording: some train, the others are held out."""
+    """Trials of a recording: some train, some of these decide, the others are held out."""
 
     floor, several = FLOOR["trials"], False
 
-    def __init__(self, x, labels, batch, min_trials, seed):
+    def __init__(self, x, labels, batch, min_trials, seed, n_restarts):
         if isinstance(labels, str):
             variables = {labels: None}
         elif isinstance(x, xr.DataArray):
-            x, variables = x.assign_coords(label=("trial", np.asarray(labels))), {"label": None}
+            labels = plain_column("labels", labels, validate(x).sizes["trial"], "trial")
+            x, variables = x.assign_coords(label=("trial", labels)), {"label": None}
         else:
             x, variables = from_arrays(x, trial={"label": labels}), {"label": None}
         s = setting(x, variables, min_trials=min_trials, n_resamples=1, n_null=0, scale="none",
                     seed=seed)  # fmt: skip
         sample = next(iter(s.draws(split=True).samples))
-        self.train = sample.train, sample.condition_of
+        seen = sample.train, sample.condition_of
+        left = _one_in(DECIDING, seen[1], seed)
+        left &= n_restarts > 1  # of one start nothing is decided
+        self.train = tuple(own[~left] for own in seen)
+        self.decide = tuple(own[left] for own in seen) if left.any() else self.train
+        self.share = np.bincount(seen[1], minlength=s.design.n_conditions) / len(seen[1])
         self.test = sample.test, sample.test_condition_of
         self.n_labels, self.keys = s.design.n_conditions, [0]
         self.batch, self.seed = min(batch, len(self.train[0])), seed
@@ -117,6 +135,16 @@ class Trials:
         x, y = self.test
         return x[None], y[None], np.array([np.nan])
 
+    def deciding(self):
+        """Trials set aside from training, or those trained on where none can be spared."""
+        return tuple(own[None] for own in self.decide)
+
+    def chance(self):
+        """Of the training trials' frequencies, on the held-out trials; of equals the mean."""
+        tested = np.bincount(self.test[1], minlength=self.n_labels) / len(self.test[1])
+        most = self.share == self.share.max()
+        return -np.sum(tested * np.log(self.share)), tested[most].mean()
+
     def notes(self, gap):
         return list(self.attrs["notes"])
 
@@ -126,6 +154,16 @@ def _some(x, y, n, seed, step):
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 1, step)))
     rows = rng.permutation(len(x))[:n]
     return x[rows], y[rows]
+
+
+def _one_in(n, y, seed):
+    """One in `n` samples of each label, of two samples one: bool (sample,)."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 2)))
+    chosen = np.zeros(len(y), bool)
+    for label in np.unique(y):
+        own = rng.permutation(np.flatnonzero(y == label))
+        chosen[own[: min(max(1, len(own) // n), len(own) - 1)]] = True
+    return chosen
 
 
 def whitening(x: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:

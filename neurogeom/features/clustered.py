@@ -24,6 +24,8 @@ KEY = 81  # of random streams
 POOL = 5000  # random matrices, of which the best conditioned are the layers of the mixing
 SLOPE = 0.2  # of the leaky relu between layers, below 0
 POWERS = {"laplace": 1.0, "normal": 2.0}
+POWER_RANGE = 0.5, 100.0  # beyond, the radial integral misses peaks, then leaves double precision
+MOST_KAPPA = 1e8  # far beyond, 1 - cosine is lost in rounding and rejection never ends
 LABELS = ("class", "index")
 N_NODES, MOST = 64, 4_000_000  # of the radial integral; numbers in memory at once
 
@@ -57,15 +59,16 @@ def clustered_latents(
     n_classes : int
         2 or more. Fewer than d + 1 cannot identify the latents.
     kappa : float
-        Concentration, above 0. Beside "vmf": the variance of each channel of the noise is 1 / kappa
-        (the paper's scale is another: 1 at its default).
+        Concentration, above 0, at most 1e8. Beside "vmf": the variance of each channel of the noise
+        is 1 / kappa (the paper's scale is another: 1 at its default).
     conditional : {"vmf", "normal", "laplace"} or float
         What latents have around their class: von Mises-Fisher, or noise of independent channels
-        with density :math:`e^{-|e/a|^p}`, p = 2, 1 or the number given, added to the vector and
-        projected back on the sphere. "vmf" alone has logits that are exactly linear.
+        with density :math:`e^{-|e/a|^p}`, p = 2, 1 or the number given, from 0.5 to 100, added to
+        the vector and projected back on the sphere. "vmf" alone has logits that are exactly linear.
     n_layers : int
         Of the mixing g: square matrices with entries of U(-1, 1) and columns of length 1, the best
-        conditioned of 5000, with leaky relus of slope 0.2 between them. 0: x is z; 1: x is linear.
+        conditioned of 5000 (so many at most), with leaky relus of slope 0.2 between them. 0: x is
+        z; 1: x is linear.
     n_labels : int, optional
         How many indices there are, at least as many as classes (the default). Latents are fresh
         for every sample all the same: 1000 indices are no data set of 1000 samples.
@@ -97,13 +100,14 @@ def clustered_latents(
     """
     whole(2, n_latents=n_latents, n_classes=n_classes)
     whole(0, n_layers=n_layers, seed=seed)
-    number(above=0, kappa=kappa)
+    number(0, POOL, n_layers=n_layers)
+    number(0, MOST_KAPPA, above=0, kappa=kappa)
     number(0, 1, label_noise=label_noise)
     if isinstance(conditional, str):
         one_of(("vmf", *POWERS), conditional=conditional)
         power = POWERS.get(conditional)
     else:
-        number(above=0, conditional=conditional)
+        number(*POWER_RANGE, conditional=conditional)
         power = float(conditional)
     n_labels = n_classes if n_labels is None else n_labels
     whole(n_classes, n_labels=n_labels)

@@ -12,7 +12,15 @@ import xarray as xr
 
 from .. import learn, options
 from .._version import __version__
-from ._diet_inputs import KEY, Batches, augmentation, images_or_rows, indexed_rows, stream
+from ._diet_inputs import (
+    KEY,
+    Batches,
+    augmentation,
+    images_or_rows,
+    indexed_rows,
+    of_activity,
+    stream,
+)
 
 __all__ = ["Diet", "diet"]
 
@@ -53,15 +61,16 @@ def diet(
     Parameters
     ----------
     inputs : array (row, feature), (row, side, side), (row, channel, row, column), or DataArray
-        A DataArray has dims (trial, neuron).
+        A DataArray has dims (trial, neuron), and its neurons are taken in the order of their ids.
     datum : array (row,) or str, optional
         Which datum a row repeats (a column of the trials of a DataArray); every row is one unless
         given. Neighbouring bins of a trial are all but repeats: give the trial or the stimulus.
-        (With class labels in its place it is plain supervised learning by the same network.)
+        Rows without one are refused. (With class labels in its place it is plain supervised
+        learning by the same network.)
     network : {"mlp", "conv"} or torch module
         Linear maps with batch norm and relu, of rows; 3 x 3 convolutions with batch norm, relu and
         maxima of 2 x 2 between them, averaged over space, of images; or a module from (row, ...) to
-        (row, feature).
+        (row, feature), of which a copy is trained.
     layers : tuple of int, optional
         Units or channels of the layers, the last the number of features: (256, 128), (32, 64, 128).
     augment : "default", mapping, callable or None
@@ -94,9 +103,10 @@ def diet(
     ------
     ImportError
         Torch is not installed.
-    ValueError
-        Shapes do not fit the network, inputs are not finite, there are fewer than two data,
-        an augmentation is unknown or needs counts, an option is not possible or has no effect.
+    KeyError, TypeError, ValueError
+        Shapes do not fit the network, inputs are no real numbers, not finite or out of the range of
+        single precision, a datum is missing or there are fewer than two, an augmentation is unknown
+        or needs counts, an option is not possible or has no effect.
 
     Source: Ibrahim, Klindt & Balestriero 2024, arXiv:2406.10743; Balestriero 2023,
     arXiv:2302.10260. There: ResNets, 10 epochs of warm-up, 1000 epochs and more.
@@ -126,8 +136,11 @@ def diet(
     rows, index, n_data = indexed_rows(inputs, datum)
     device = learn.device_of(device)
     vary = augmentation(torch, parts, rows, augment, device)
-    module = _module(torch, parts, rows, network, layers, n_data, n_nets, seed).to(device)
     values = torch.from_numpy(rows).to(device)
+    module = _module(torch, parts, vary.scaled(values[:2]), network, layers, n_data, n_nets, seed)
+    module = module.to(device)
+    if callable(augment):
+        _try(torch, module, vary, values[: min(batch, len(rows))], seed)
     batch = min(batch, len(rows))
     batches = Batches(torch, values, index, n_data, batch, vary, seed,
                        (n_negatives or N_NEGATIVES) if head == "restricted" else None)  # fmt: skip
@@ -187,12 +200,12 @@ class Diet:
     results: xr.Dataset
 
     def transform(self, x, *, net: int = 0) -> np.ndarray:
-        """Features (row, feature) of one net, of rows as they are.
+        """Features (row, feature) of one net, of rows as they are, in their order.
 
         Raises
         ------
-        ValueError
-            Rows of another shape, or not finite; no such net.
+        TypeError, ValueError
+            Rows of another shape, no real numbers or not finite; no such net.
         """
         torch = learn.lazy_torch()
         if not (options.is_whole(net) and net < self.module.n_nets):
@@ -208,25 +221,31 @@ class Diet:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             As of `transform`.
         """
         torch = learn.lazy_torch()
+        options.whole(0, seed=seed)
         rows = torch.from_numpy(self._fitting(x))
         with learn.one_thread(), torch.inference_mode():
             found = self.vary.unscaled(self.vary(rows, stream(torch, seed, 4)))
-        return found.cpu().numpy().astype(float).reshape(np.shape(x))
+        found = found.cpu().numpy().astype(float)
+        return found[:, 0] if np.ndim(x) == 3 else found
 
     def _fitting(self, x):
-        rows = images_or_rows(x.values if isinstance(x, xr.DataArray) else x)
+        order = slice(None)
+        if isinstance(x, xr.DataArray):
+            x, order = of_activity(x)
+            x, order = x.values, np.argsort(order)
+        rows = images_or_rows(x)
         if rows.shape[1:] != self.shape:
             raise ValueError(f"rows have shape {rows.shape[1:]} and the network was trained on "
                              f"{self.shape}; give the same features")  # fmt: skip
-        return rows
+        return rows[order]
 
 
 def _module(torch, parts, rows, network, layers, n_data, n_nets, seed):
-    """Backbone and head, as drawn."""
+    """Backbone and head, as drawn; rows : two, scaled, to try a module of one's own on."""
     from ..stacked import MLP, streams
 
     if not isinstance(network, torch.nn.Module):
@@ -240,9 +259,12 @@ def _module(torch, parts, rows, network, layers, n_data, n_nets, seed):
     if isinstance(network, torch.nn.Module):
         if layers is not None:
             raise ValueError("layers has no effect on a module of your own; leave it out")
-        n_features = _n_features(torch, network, rows)
-        return parts.Indexed(copy.deepcopy(network), n_data, n_features, own)
+        network = copy.deepcopy(network).to(rows.device)
+        return parts.Indexed(network, n_data, _n_features(torch, network, rows), own)
     layers = NETWORKS[network] if layers is None else layers
+    if not isinstance(layers, tuple | list | np.ndarray) or np.size(layers) < 1:
+        raise ValueError(f"layers={options.shown(layers)} is not possible; give the units or "
+                         "channels of each layer, as (256, 128)")  # fmt: skip
     for units in layers:
         options.whole(1, layers=units)
     sizes = (rows.shape[1], *layers)
@@ -252,20 +274,45 @@ def _module(torch, parts, rows, network, layers, n_data, n_nets, seed):
 
 
 def _n_features(torch, network, rows):
-    was = network.training
-    with torch.no_grad():
-        found = network.eval()(torch.from_numpy(rows[:2]))
-    network.train(was)
+    name = type(network).__name__
+    try:
+        with torch.no_grad():
+            found = network.eval()(rows)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise ValueError(f"{name} fails on rows of shape {tuple(rows.shape[1:])} in single "
+                         f"precision: {_line(error)}; give one that maps them to features"
+                         ) from error  # fmt: skip
     shape = tuple(getattr(found, "shape", ()))
-    if len(shape) != 2 or len(found) != len(rows[:2]):
-        raise ValueError(f"{type(network).__name__} must map (row, ...) to (row, feature) and gave "
-                         f"{shape}")  # fmt: skip
-    return found.shape[1]
+    if len(shape) != 2 or shape[0] != len(rows) or not shape[1] or not found.is_floating_point():
+        raise ValueError(f"{name} must map (row, ...) to (row, feature) and gave {shape}")
+    return shape[1]
+
+
+def _try(torch, module, vary, rows, seed):
+    """Refuse an augmentation of one's own that the network cannot learn from."""
+    wanted = "give a callable of rows (torch) and a torch.Generator that returns such rows"
+    with learn.one_thread(), torch.no_grad():
+        try:
+            found = vary(rows, stream(torch, seed, 2, 0))
+            n_found = module.eval().features(found).shape[1]
+        except Exception as error:  # whatever a callable raises is why
+            raise ValueError(f"augment fails on rows of shape {tuple(rows.shape)}: {_line(error)}; "
+                             f"{wanted}") from error  # fmt: skip
+    if n_found != len(rows) or not found.isfinite().all():
+        raise ValueError(f"augment gave {n_found} rows of {len(rows)}, or some that are not "
+                         f"finite; {wanted}")  # fmt: skip
+
+
+def _line(error):
+    return " ".join(str(error).split())[:100]
 
 
 def _results(found, fit, rows, n_data, smoothing, about):
     history = fit.history.get("mean loss", np.full((found.module.n_nets, 0), np.nan))
-    rank = [effective_rank(found.transform(rows, net=i)) for i in range(found.module.n_nets)]
+    features = [found.transform(rows, net=i) for i in range(found.module.n_nets)]
+    rank = [effective_rank(own) if np.isfinite(own).all() else np.nan for own in features]
+    notes = [f"features of net {i} are not finite, so that they have no effective rank"
+             for i in np.flatnonzero(np.isnan(rank))]  # fmt: skip
     last = history[:, -1] if history.size else np.full(len(rank), np.nan)
     return xr.Dataset(
         {
@@ -284,7 +331,7 @@ def _results(found, fit, rows, n_data, smoothing, about):
             "n_data": n_data,
             "n_rows": len(rows),
             **about,
-            "notes": list(dict.fromkeys(fit.stopped)),
+            "notes": list(dict.fromkeys([*fit.stopped, *notes])),
             "version": __version__,
         },
     )

@@ -5,9 +5,9 @@ weight vector a datum). At the least cross-entropy there can be, the encoder has
 the latents, up to a linear map (Reizinger et al., arXiv:2410.21869). Some trainings end in local
 optima in which a latent is all but lost (ours: of two latents one start in six, at smaller rates
 than the default of five latents too), so that several are started, side by side in one module, and
-that of the least held-out cross-entropy is kept: which needs no latents. In a world that was
-generated the least there can be is known, and the gap to it says whether the one that was kept has
-arrived.
+that of the least cross-entropy of samples it was not trained on is kept: which needs no latents. In
+a world that was generated the least there can be is known, and the gap to it says whether the one
+that was kept has arrived.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from ..learn import device_of, fit, lazy_torch, one_thread
-from ..options import is_whole, number, reals, switch, whole
+from ..options import is_whole, number, reals, shown, switch, whole
 from ._labelled import N_HELD_OUT, Trials, Worlds, whitening
 from .clustered import Clustered
 from .recovery import class_vector_recovery, linear_recovery, orthogonality
@@ -57,7 +57,8 @@ def classify(
     ----------
     source : Clustered, or a list of them of the same sizes; activity or array (trial, neuron)
         Worlds of :func:`neurogeom.features.clustered_latents`, each with its own nets in the same
-        module; or trials, of which three quarters train and the others are held out.
+        module; or trials, of which a quarter is held out. Of the others one in five of each label
+        decides which start is kept, and the rest train (all of them where `n_restarts` is 1).
     labels : {"class", "index"}, name of a coordinate of the trials, or array (trial,)
         What is classified.
     hidden : sequence of int
@@ -77,8 +78,8 @@ def classify(
         First weights, of each world.
     fixed : int, optional
         So many samples of a world are drawn once and trained on again and again, as a recording's
-        trials are. This is a failure mode: of 1000 samples no more is recovered than the raw
-        observations give, and less the longer they are trained on.
+        trials always are (of which it is refused). This is a failure mode: of 1000 samples no more
+        is recovered than the raw observations give, and less the longer they are trained on.
     min_trials : int
         As in :func:`neurogeom.decoding`.
     seed : int
@@ -92,9 +93,9 @@ def classify(
 
     Raises
     ------
-    ValueError
-        An option is not possible, worlds differ in size; of trials as in
-        :func:`neurogeom.decoding`.
+    TypeError, ValueError
+        An option is not possible, worlds differ in size, labels are not one a trial or of several
+        kinds; of trials as in :func:`neurogeom.decoding`.
 
     Source: Reizinger et al., arXiv:2410.21869, section 4 (with whitening and a cosine rate, and far
     fewer steps: theirs are 50,000 or more).
@@ -117,11 +118,14 @@ def classify(
         data = Worlds(worlds, labels, batch, fixed, several)
         n_components = n_components or worlds[0].n_latents
     else:
-        data = Trials(source, labels, batch, min_trials, seed)
+        if fixed is not None:
+            raise ValueError(f"fixed={fixed!r} has no effect on trials, which are always the same; "
+                             "leave it out")  # fmt: skip
+        data = Trials(source, labels, batch, min_trials, seed, n_restarts)
         n_components = n_components or (hidden[-1] if len(hidden) else data.n_labels)
     with one_thread():
         from ..stacked import streams
-        from ._identify_modules import Classifier, cross_entropy
+        from ._identify_modules import Classifier, cross_entropy, tensors
 
         nets = [g for key in data.keys for g in streams([seed, key], n_restarts, KEY)]
         whitened = [whitening(x, data.floor) for x in data.to_whiten()]
@@ -137,7 +141,7 @@ def classify(
 
         def batch_at(step):
             x, y = data.at(step)
-            return _tensors(x, y, n_restarts, device)
+            return tensors(x, y, n_restarts, device)
 
         trained = fit(
             module, batch_at, lambda net, b: cross_entropy(net(b[0]), b[1]), steps=steps, lr=lr,
@@ -159,9 +163,13 @@ class Classified:
     result : Dataset, over (restart) or, of a list of worlds, (world, restart)
         ``cross_entropy`` and ``accuracy`` on held-out samples, in evaluation mode (by running
         moments); of worlds ``bayes_cross_entropy``, the mean loss of the ideal classifier on the
-        same samples, and ``gap``, the difference, 0 at best. ``chosen``: the restart of the least
-        cross-entropy; ``estimate``: its cross-entropy. ``loss`` (..., step) in training.
-        ``attrs["chance"]`` is the log of the number of labels.
+        same samples, and ``gap``, the difference, 0 at best. ``deciding``: cross-entropy of the
+        samples that decide which start is kept, of trials others than the held-out ones;
+        ``chosen``: the restart where it is least; ``estimate``: its ``cross_entropy``. ``loss``
+        (..., step) in training. ``attrs["chance"]`` is the cross-entropy, on the held-out trials,
+        of the training trials' label frequencies, and ``attrs["accuracy_chance"]`` the share of
+        them that the most frequent training label gets right (of equals the mean); of worlds what
+        their labels' frequencies give.
     """
 
     module: Any
@@ -179,18 +187,27 @@ class Classified:
         """The code of samples (sample, channel), as (sample, component).
 
         By the start that was kept, or another.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Samples are of other channels, no real numbers or not finite; no such world or restart.
         """
-        x = reals("samples", x)
+        net, x = self._net(world, restart), reals("samples", x)
         n_channels = self.module.centre.shape[2]
-        if x.ndim != 2 or x.shape[1] != n_channels:
+        if x.ndim != 2 or not len(x) or x.shape[1] != n_channels:
             raise ValueError(f"samples of shape {x.shape}: give (sample, {n_channels}), the "
                              "channels that were trained on")  # fmt: skip
-        return self._codes(np.broadcast_to(x, (len(self.data.keys), *x.shape)))[
-            self._net(world, restart)
-        ]
+        return self._codes(np.broadcast_to(x, (len(self.data.keys), *x.shape)))[net]
 
     def weights(self, *, world: int = 0, restart: int | None = None) -> np.ndarray:
-        """The classifier's weights, (label, component)."""
+        """The classifier's weights, (label, component).
+
+        Raises
+        ------
+        ValueError
+            No such world or restart.
+        """
         return self.module.rows[self._net(world, restart)].detach().cpu().double().numpy()
 
     def cross_entropy(self, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -199,14 +216,14 @@ class Classified:
         x, labels : (world, sample, channel) and int (world, sample)
         """
         torch = lazy_torch()
-        from ._identify_modules import cross_entropy
+        from ._identify_modules import cross_entropy, tensors
 
         loss, right = 0.0, 0.0
         size = max(1, 2**23 // self.data.n_labels)  # logits of a net in memory at once
         with one_thread(), torch.no_grad():
             for i in range(0, x.shape[1], size):
                 part = slice(i, i + size)
-                a, y = _tensors(x[:, part], labels[:, part], self.n_restarts, self.device)
+                a, y = tensors(x[:, part], labels[:, part], self.n_restarts, self.device)
                 logits = self.module(a)
                 share = y.shape[1] / x.shape[1]
                 loss = loss + share * cross_entropy(logits, y).double()
@@ -217,12 +234,21 @@ class Classified:
     def _codes(self, x):
         """All nets' codes of each world's samples, (world, sample, channel) to (net, ...)."""
         torch = lazy_torch()
+        from ._identify_modules import tensors
+
         y = np.zeros(x.shape[:2], int)
         with one_thread(), torch.no_grad():
-            codes = self.module.encode(_tensors(x, y, self.n_restarts, self.device)[0])
+            codes = self.module.encode(tensors(x, y, self.n_restarts, self.device)[0])
         return codes.cpu().double().numpy()
 
     def _net(self, world, restart):
+        for name, value, n in (
+            ("world", world, len(self.data.keys)),
+            ("restart", 0 if restart is None else restart, self.n_restarts),
+        ):
+            if not (is_whole(value) and value < n):
+                raise ValueError(f"{name}={shown(value)} is none of the {n} that were trained; "
+                                 f"give a whole number from 0 to {n - 1}")  # fmt: skip
         restart = int(self.chosen[world]) if restart is None else restart
         return world * self.n_restarts + restart
 
@@ -243,12 +269,12 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         ``estimate``: R^2 of the latents predicted from the code of the start that was kept
         (:func:`neurogeom.features.linear_recovery`); ``raw``: from the observations, which is its
         chance level; ``r_squared`` (restart) of every start; ``class_vectors``: R^2 of the classes'
-        vectors from the weights, over classes
-        (:func:`neurogeom.features.class_vector_recovery`), NaN where classes are few;
-        ``singular_values`` (component) of the linear map times kappa, all 1 where ``unit_weights``
-        (times 1 where the code has length 1 as well); ``mcc``; and what ``found.result`` has:
-        ``gap``, ``cross_entropy``, ``bayes_cross_entropy``, ``chosen``. All with a leading dim
-        ``world`` where a list of worlds was given.
+        vectors from the weights, over classes (:func:`neurogeom.features.class_vector_recovery`),
+        NaN where these are few (``attrs["reasons"]``); ``singular_values`` (component) of the
+        linear map times kappa, all 1 where ``unit_weights`` (times 1 where the code has length 1 as
+        well); ``mcc``; and what ``found.result`` has: ``gap``, ``cross_entropy``,
+        ``bayes_cross_entropy``, ``chosen``. All with a leading dim ``world`` where a list of worlds
+        was given.
 
         ``attrs["notes"]`` warns of a gap above 0.1 nats (a local optimum, too few steps, or, with
         other noise than von Mises-Fisher or with wrong labels, a world whose ideal logits are not
@@ -257,8 +283,8 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
 
     Raises
     ------
-    ValueError
-        The classifier was trained on trials, whose latents nobody knows.
+    TypeError, ValueError
+        This is no classifier, or it was trained on trials, whose latents nobody knows.
 
     Examples
     --------
@@ -268,6 +294,8 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
     >>> [note for note in few.notes if "classes" in note]
     ['4 classes cannot identify 5 latents: at least 6 are needed']
     """
+    if not isinstance(found, Classified):
+        raise TypeError(f"found is a {type(found).__name__}; give what classify returned")
     if not isinstance(found.data, Worlds):
         raise ValueError("the latents of recorded trials are not known; give what classify made "
                          "of clustered_latents")  # fmt: skip
@@ -295,7 +323,8 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
                 "r_squared": ("restart", [float(s.estimate) for s in scores]),
                 "class_vectors": vectors.estimate, "singular_values": turned.singular_values,
             },
-            attrs={"notes": best.attrs["notes"]},
+            attrs={"notes": best.attrs["notes"],
+                   "reasons": [("class_vectors", why) for why in vectors.reasons.values()]},
         ))  # fmt: skip
     several = found.data.several
     joined = xr.concat(rows, "world", combine_attrs="drop") if several else rows[0].drop_attrs()
@@ -308,25 +337,21 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         chance="raw: what the observations give",
         range="(-inf, 1]",
         direction="higher is closer to an invertible linear map of the latents",
+        reasons=dict(reason for row in rows for reason in row.attrs["reasons"]),
         notes=list(dict.fromkeys([*found.result.attrs["notes"], *notes])),
     )
 
 
-def _tensors(x, y, n_restarts, device):
-    """Each world's samples and labels for each of its nets, (net, sample[, channel])."""
-    torch = lazy_torch()
-    x = torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(device)
-    y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
-    return x.repeat_interleave(n_restarts, 0), y.repeat_interleave(n_restarts, 0)
-
-
 def _with_result(found, trained, settings):
-    """`found` with its Dataset: scores on held-out samples decide which start is kept."""
+    """`found` with its Dataset: samples that nothing was trained on decide which start is kept."""
     data = found.data
     x, y, bayes = data.held_out()
     loss, accuracy = found.cross_entropy(x, y)
+    other = data.deciding()
+    decided = loss if other is None else found.cross_entropy(*other)[0]
+    chance, accuracy_chance = data.chance()
     dims = ("world", "restart")
-    chosen = np.argmin(loss, axis=1)
+    chosen = np.argmin(decided, axis=1)
     history = trained.history.get("loss", np.zeros((loss.size, 0))).reshape(*loss.shape, -1)
     gap = loss - bayes[:, None]
     own = np.arange(len(loss)), chosen
@@ -337,6 +362,7 @@ def _with_result(found, trained, settings):
             "accuracy": (dims, accuracy),
             "bayes_cross_entropy": ("world", bayes),
             "gap": (dims, gap),
+            "deciding": (dims, decided),
             "chosen": ("world", chosen),
             "loss": ((*dims, "step"), history),
         },
@@ -349,7 +375,8 @@ def _with_result(found, trained, settings):
         **getattr(data, "attrs", {}),
         "measure": "classify",
         "estimand": "cross-entropy of held-out samples, of the start that was kept, in nats",
-        "chance": float(np.log(data.n_labels)),
+        "chance": float(chance),
+        "accuracy_chance": float(accuracy_chance),
         "range": "[0, inf)",
         "direction": "lower is closer to the ideal classifier",
         **settings,

@@ -126,7 +126,11 @@ def linear_diet(
     sessions = container.sessions(x)
     _check(sessions, n_components, shrinkage, min_trials, n_splits, scale)
     variables, dropped = _data(sessions, datum, min_trials)
-    probes = [probes] if isinstance(probes, str) else list(probes)
+    probes = [probes] if isinstance(probes, str) else probes
+    if not np.iterable(probes) or not all(isinstance(v, str) for v in probes):
+        raise TypeError(f"probes={options.shown(probes)} are no columns of the trials; give their "
+                        "names, as ['shape']")  # fmt: skip
+    probes = list(probes)
     s = setting(
         sessions,
         variables,
@@ -176,6 +180,9 @@ def _check(sessions, n_components, shrinkage, min_trials, n_splits, scale):
 
 def _data(sessions, datum, min_trials):
     """Variables as the engine reads them, and how many data of a column were left out."""
+    if not np.iterable(datum):
+        raise TypeError(f"datum={options.shown(datum)} is no column of the trials; give its name, "
+                        "a list of names, or a mapping of names to levels")  # fmt: skip
     if not isinstance(datum, str):
         return datum if isinstance(datum, Mapping) else list(datum), 0
     columns = [trial_column(session, datum) for session in sessions]

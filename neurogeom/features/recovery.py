@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ..columns import listed, plain_column
 from ..formulas.match import mcc
 from ..formulas.predictivity import held_out
 from ..options import number, one_of, reals, whole
@@ -20,6 +21,7 @@ from ..options import number, one_of, reals, whole
 __all__ = ["class_vector_recovery", "linear_recovery", "orthogonality"]
 
 KEY = 82  # of random streams
+ROUNDING = 8 * np.finfo(float).eps  # of what is constant, as a share of its size
 METHODS = ("ols", "ridge")
 DIRECTION = "higher is closer to an invertible linear map of the latents"
 
@@ -57,13 +59,15 @@ def linear_recovery(
         ``r_squared`` (latent); ``mcc`` (:func:`neurogeom.formulas.match.mcc`, over all samples),
         which permutations, signs and scales alone leave as it is; ``raw`` and ``raw_r_squared``
         (latent), NaN without observations. ``attrs["notes"]`` warns where a code of fewer
-        components than latents cannot reach 1, and where the raw observations do as well.
+        components than latents cannot reach 1, and where the raw observations do as well;
+        ``attrs["reasons"]`` says which latent does not vary in the half that is scored, so that its
+        R^2 and the mean are NaN.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Shapes do not fit, there are fewer than four samples a component under "ols", a latent does
-        not vary, values are not finite.
+        not vary, values are not finite or no real numbers.
 
     Source: Reizinger et al., arXiv:2410.21869, section 4.
 
@@ -74,15 +78,15 @@ def linear_recovery(
     >>> found.estimate.round(3).item(), bool(0.5 < found.raw < 0.9), bool(found.mcc < 0.97)
     (1.0, True, True)
     """
-    latents = _matrix(latents, "latents")
+    latents = _in_range(_matrix(latents, "latents"))
     code = _matrix(code, "the code", len(latents))
     raw = None if raw is None else _matrix(raw, "raw", len(latents))
     if method is not None:
         one_of(METHODS, method=method)
     whole(0, seed=seed)
-    if (np.ptp(latents, axis=0) == 0).any():
-        raise ValueError(f"latent {int(np.argmax(np.ptp(latents, axis=0) == 0))} does not vary, so "
-                         "nothing can predict it; leave it out")  # fmt: skip
+    if (same := np.ptp(latents, axis=0) <= ROUNDING * np.abs(latents).max(axis=0)).any():
+        raise ValueError(f"latent {int(np.argmax(same))} does not vary, so nothing can predict it; "
+                         "leave it out")  # fmt: skip
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY,)))
     order = rng.permutation(len(latents))
     halves = order[: len(order) // 2], order[len(order) // 2 :]
@@ -115,6 +119,7 @@ def linear_recovery(
             "direction": DIRECTION,
             "method": method or _default(code, latents),
             "seed": seed,
+            "reasons": _reasons(each, "latent", "samples"),
             "notes": notes,
         },
     )
@@ -133,7 +138,7 @@ def class_vector_recovery(
     weights : (label, component)
     vectors : (class, latent)
     classes : int (label,), optional
-        The class of each label; by default labels are classes.
+        The class of each label, whole numbers; by default labels are classes.
     seed : int
 
     Returns
@@ -141,12 +146,12 @@ def class_vector_recovery(
     Dataset
         ``estimate``: R^2, the mean over latents, 1 at best and 0 or below for weights that say
         nothing. NaN, and a reason in ``attrs["reasons"]``, where half of the classes are fewer than
-        components + 2.
+        components + 2, or a latent does not vary in the half that is scored.
 
     Raises
     ------
-    ValueError
-        Shapes do not fit, or values are not finite.
+    TypeError, ValueError
+        Shapes do not fit, values are not finite or no real numbers, classes are no whole numbers.
 
     Examples
     --------
@@ -154,10 +159,15 @@ def class_vector_recovery(
     >>> class_vector_recovery(2 * v[:, ::-1] + 1, v).estimate.round(6).item()
     1.0
     """
-    weights, vectors = _matrix(weights, "weights"), _matrix(vectors, "vectors")
+    weights, vectors = _matrix(weights, "weights"), _in_range(_matrix(vectors, "vectors"))
     whole(0, seed=seed)
-    classes = np.arange(len(weights)) if classes is None else np.asarray(classes)
-    if classes.shape != (len(weights),) or not np.isin(classes, np.arange(len(vectors))).all():
+    if classes is None:
+        classes = np.arange(len(weights))
+    classes = plain_column("classes", classes, len(weights), "row")
+    if classes.dtype.kind not in "iu":
+        raise TypeError(f"classes must be whole numbers, not of {classes.dtype}: the number of the "
+                        "vector that belongs to each row of weights")  # fmt: skip
+    if not np.isin(classes, np.arange(len(vectors))).all():
         raise ValueError(f"{len(weights)} rows of weights and {len(vectors)} vectors: give "
                          "classes, the number of the vector that belongs to each row")  # fmt: skip
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(KEY, 1)))
@@ -169,7 +179,8 @@ def class_vector_recovery(
                                f"needed for {weights.shape[1]} components"}  # fmt: skip
     else:
         halves = np.flatnonzero(fitted), np.flatnonzero(~fitted)
-        estimate = _scored(weights, vectors[classes], halves, "ols").mean()
+        each = _scored(weights, vectors[classes], halves, "ols")
+        estimate, reasons = each.mean(), _reasons(each, "latent", "classes")
     return xr.Dataset(
         {"estimate": float(estimate)},
         attrs={
@@ -208,8 +219,8 @@ def orthogonality(code: np.ndarray, latents: np.ndarray, *, kappa: float = 1.0) 
 
     Raises
     ------
-    ValueError
-        Shapes do not fit, or values are not finite.
+    TypeError, ValueError
+        Shapes do not fit, or values are not finite or no real numbers.
 
     Examples
     --------
@@ -265,6 +276,20 @@ def _scored(x, y, halves, method):
         predicted = (x[test] - mean_x) @ slope + mean_y
     total = np.sum((y[test] - y[test].mean(axis=0)) ** 2, axis=0)
     return 1 - np.sum((y[test] - predicted) ** 2, axis=0) / np.where(total > 0, total, np.nan)
+
+
+def _reasons(each, name, things):
+    """Why an R^2 of each is not known."""
+    lost = np.flatnonzero(np.isnan(each))
+    if not lost.size:
+        return {}
+    return {"estimate": f"{name} {listed(lost)} does not vary among the {things} that are scored: "
+                        f"leave it out, or give more {things}"}  # fmt: skip
+
+
+def _in_range(x):
+    """Columns times powers of 2: no bit changes, and no square is beyond double precision."""
+    return np.ldexp(x, -np.frexp(np.abs(x).max(axis=0))[1])
 
 
 def _matrix(x, name, n_samples=None):
