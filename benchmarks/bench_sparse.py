@@ -8,10 +8,9 @@ also held against that of the matrix products which its steps consist of, at the
 dictionary: the paper's world (16 sources in 8 neurons, 1,024 samples) against DictionaryLearning.
 One thread of BLAS for all; CPU time, so that what else runs matters less.
 
-One core of an EPYC whose speed comes and goes: a code 0.09 ms on working sets, 2.6 ms over all
-atoms, 0.7 to 1.1 ms by scikit-learn. Turn by turn that is 7 to 11 times as much, and 8 to 11 where
-the gap may be 1e-4 of the objective, scikit-learn's tolerance: about the 10 that were wanted, and
-not surely. Over all atoms 1.1 to 1.25 times the products alone (2 were allowed). A dictionary 0.9 s
+One core of an EPYC whose speed comes and goes: a code 0.07 to 0.08 ms on working sets, 2.7 ms over
+all atoms, 0.6 to 0.9 ms by scikit-learn. Turn by turn that is 7 to 13 times as much, 9.5 in the
+middle: about the 10 that were wanted, and not surely. Over all atoms 1.1 to 1.25 times the products alone (2 were allowed). A dictionary 0.9 s
 a restart, 41 s by scikit-learn, at the same objective and match: 48 times faster a restart (20 were
 wanted), but 10 where its one start is held against our best of five, of which three reached that
 objective.
