@@ -224,7 +224,12 @@ def test_factors_come_as_columns_as_time_and_as_arrays_of_trials_or_bins():
         (lambda x: slow_factors(x, likelihood="poisson"), "likelihood='poisson' takes counts"),
         (lambda x: slow_factors(x, likelihood="bernoulli"), "likelihood='bernoulli'"),
         (lambda x: slow_factors(x, lag=0), "lag=0"),
-        (lambda x: slow_factors(x * np.nan), "no neuron was observed"),
+        (lambda x: slow_factors(x * np.nan), "no neuron was observed on any of the trials"),
+        (lambda x: slow_factors(x * 0), "none of the 4 neurons .* varies"),
+        (
+            lambda x: slow_factors(x.where((x.trial_id < 7) == (x.unit_id == 1))),
+            "on all 12 trials, in all bins; the longest, unit_id 1, was on 7, with 0 others of 4",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(call, message):

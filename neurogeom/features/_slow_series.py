@@ -11,6 +11,7 @@ import xarray as xr
 from .. import activity as container
 from ..columns import plain_values
 from ..levels import trial_column
+from ._gaps import no_complete_neuron
 from ._slow_inputs import per, scales
 
 KEY = 75  # of random streams
@@ -70,13 +71,15 @@ def series(x, lag, seed):
     seen = np.isfinite(values)
     trials = seen.any(axis=(1, 2))
     neurons = seen[trials].all(axis=(0, 1)) if trials.any() else np.zeros(x.sizes["neuron"], bool)
+    if not neurons.any():
+        whole, unit_id = seen[trials].all(axis=1), x.coords["unit_id"].values
+        raise ValueError(no_complete_neuron(whole, unit_id, "trials, in all bins"))
     varies = neurons.copy()
-    if neurons.any():
-        rows = values[trials][:, :, neurons].reshape(-1, neurons.sum())
-        varies[neurons] = scales(rows)[1][0] > 0
+    rows = values[trials][:, :, neurons].reshape(-1, neurons.sum())
+    varies[neurons] = scales(rows)[1][0] > 0
     if not varies.any():
-        raise ValueError("no neuron was observed in all bins of all trials and varies; leave out "
-                         "trials or neurons with gaps first (select)")  # fmt: skip
+        raise ValueError(f"none of the {neurons.sum()} neurons that were observed in all bins of "
+                         "all trials varies; check the window and the signal")  # fmt: skip
     dropped = {
         "n_trials_dropped": int((~trials).sum()),
         "n_neurons_dropped": int((~neurons).sum()),
