@@ -238,6 +238,13 @@ def test_what_cannot_be_is_refused_in_one_sentence(call, message):
         call(x)
 
 
+def test_labelled_factors_follow_their_trial_ids():
+    x = recorded(numbered(20, 12)).isel(trial=np.random.default_rng(0).permutation(20))
+    labelled = x.trial_id.sortby("trial_id").rename("own")
+    found = factor_arrays({"own": labelled, "bare": x.trial_id.values}, series(x, 1, 0))
+    np.testing.assert_array_equal(found["own"], found["bare"])
+
+
 def test_columns_of_as_many_trials_as_bins_are_of_trials_and_bare_arrays_are_refused():
     rule = np.arange(20) % 2
     own = series(recorded(numbered(20, 20), rule=rule), 1, 0)

@@ -20,20 +20,24 @@ def as_given(x: xr.DataArray) -> tuple[xr.DataArray, np.ndarray]:
     return activity.validate(x), activity.validate(marked)[GIVEN].values
 
 
-def codes_as_given(codes: Any, x: Any) -> Any:
-    """Codes in the order of the trials of x as it was given: by trial_id where both have it."""
-    if not isinstance(codes, xr.DataArray) or {*codes.dims} != {"trial", "atom"}:
-        return codes
-    codes = codes.transpose("trial", "atom")
-    if not isinstance(x, xr.DataArray) or "trial_id" not in codes.coords:
-        return codes
+def beside(values: Any, x: Any) -> Any:
+    """What is given beside an activity in the order of its trials as given, which come first.
+
+    Where both have ``trial_id`` the trials are matched by it; else values stay as they are.
+    """
+    if not isinstance(values, xr.DataArray) or "trial" not in values.dims:
+        return values
+    values = values.transpose("trial", ...)
+    if not isinstance(x, xr.DataArray) or "trial_id" not in values.coords:
+        return values
     valid, place = as_given(x)
-    own, wanted = codes.trial_id.values.tolist(), np.empty(len(place), object)
+    own, wanted = values.trial_id.values.tolist(), np.empty(len(place), object)
     wanted[place] = valid.trial_id.values.tolist()
     at = {trial: i for i, trial in enumerate(own)}
     if len(own) != len(wanted) or {*at} != {*wanted}:
         raise ValueError(
-            f"codes of {len(own)} trials are not of the {len(wanted)} of this activity, of which "
-            f"{len({*at} & {*wanted})} are shared by trial_id; give codes of the same trials"
+            f"{values.name or 'values'} of {len(own)} trials are not of the {len(wanted)} of this "
+            f"activity, of which {len({*at} & {*wanted})} are shared by trial_id; give those of "
+            "the same trials"
         )
-    return codes.values[[at[trial] for trial in wanted]]
+    return values.values[[at[trial] for trial in wanted]]

@@ -12,6 +12,7 @@ from .. import activity as container
 from ..columns import plain_values
 from ..levels import trial_column
 from ._gaps import no_complete_neuron
+from ._given import GIVEN, beside
 from ._slow_inputs import per, scales
 
 KEY = 75  # of random streams
@@ -20,14 +21,13 @@ STRETCHES = 10  # of each trial
 SHARE = 5  # one of so many trials, blocks or stretches is held out
 SHORTEST = 10  # lags in a stretch
 GAP = 0.01  # by how much, of a lag, times may be apart from it
-GIVEN = "_given"
 
 
 @dataclass(frozen=True)
 class Series:
     """values (trial, time, neuron), counts where they are; group (trial, time) of what stays
-    together, by whole trials, blocks, or stretches of time; held_out (trial, time); given (trial,)
-    where each stood in the activity as it was given, of `n_given` trials."""
+    together, by whole trials, blocks, or stretches of time; held_out (trial, time); source, the
+    activity as it was given; given (trial,), where each stood in it, of `n_given` trials."""
 
     activity: xr.DataArray
     values: np.ndarray
@@ -35,6 +35,7 @@ class Series:
     group: np.ndarray
     held_out: np.ndarray
     kept_apart: str
+    source: xr.DataArray
     given: np.ndarray
     n_given: int
     dropped: dict
@@ -60,6 +61,7 @@ def series(x, lag, seed):
             raise ValueError(f"{len(x)} sessions share no moments; give one, whose neurons were "
                              "recorded together")  # fmt: skip
         x = x[0]
+    source = x
     if isinstance(x, xr.DataArray) and "trial" in x.dims:  # which are put in order of trial_id
         x = x.assign_coords({GIVEN: ("trial", np.arange(x.sizes["trial"]))})
     x = container.validate(x)
@@ -90,8 +92,8 @@ def series(x, lag, seed):
     values = values[np.ix_(trials, np.ones(values.shape[1], bool), varies)]
     values, counts = _counted(values, x)
     group, kept_apart = _groups(x, lag)
-    own = Series(x, values, counts, group, _held_out(group, seed), kept_apart, given, n_given,
-                 dropped)  # fmt: skip
+    own = Series(x, values, counts, group, _held_out(group, seed), kept_apart, source, given,
+                 n_given, dropped)  # fmt: skip
     dropped["n_pairs_across_gaps"] = int(own.across(lag).sum()) * x.sizes["trial"]
     return own
 
@@ -144,6 +146,7 @@ def factor_arrays(factors, own):
         factors = {name: None for name in factors}
     found = {}
     for name, given in factors.items():
+        given = beside(given, own.source)
         if given is None:
             of_time = name == "time"
             values = x["time"].values if of_time else trial_column(x, name)[:, None]

@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 
 from .. import activity, learn, options
-from ._given import as_given, codes_as_given
+from ._given import as_given, beside
 from .dictionary import Dictionary, need_dictionary, places
 
 KEY = 71  # of random streams
@@ -257,7 +257,7 @@ def train_autoencoder(
     _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss, centre, seed)
     frame = _frame(x, centre) if dictionary is None else dictionary
     values = frame.centred(x)
-    true = None if codes is None else _true(codes_as_given(codes, x), len(values), n_atoms)
+    true = None if codes is None else _true(beside(codes, x), len(values), n_atoms)
     place = as_given(x)[1] if isinstance(x, xr.DataArray) else slice(None)  # what is trained does
     values, true = values[place], None if true is None else true[place]  # not hang on their order
     scale = float(np.sqrt((values**2).sum(axis=1).mean()))

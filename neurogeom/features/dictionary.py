@@ -12,7 +12,7 @@ import xarray as xr
 
 from .. import columns, options
 from ..formulas import match as matching
-from ._given import as_given, codes_as_given
+from ._given import as_given, beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +202,7 @@ class Dictionary:
 
     def _paired(self, x, codes):
         """Activity and codes of the same samples, all finite."""
-        x, codes = self.centred(x), self.checked(codes_as_given(codes, x))
+        x, codes = self.centred(x), self.checked(beside(codes, x))
         if len(x) != len(codes) or not np.isfinite(codes).all():
             raise ValueError(
                 f"codes of shape {codes.shape} must be finite, one row for each of {len(x)} samples"

@@ -12,7 +12,7 @@ import numpy as np
 from .. import options
 from . import _fista
 from ._fista import Solution
-from ._given import codes_as_given
+from ._given import beside
 from .dictionary import Dictionary, need_dictionary
 
 BACKENDS = ("numba", "torch")
@@ -107,7 +107,7 @@ class FISTA:
         """
         need_dictionary(dictionary=dictionary)
         if start is not None:
-            start = dictionary.checked(codes_as_given(start, x))
+            start = dictionary.checked(beside(start, x))
         x = dictionary.centred(x)
         if start is not None:
             below = self.nonneg and (start < 0).any()
