@@ -98,6 +98,7 @@ def features(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
         from neurogeom.report.features import features as page
 
         click.echo(page(tree), nl=False)
+    _draw(tree, given)
 
 
 def _check_usage(given: dict, files: tuple[Path, ...]) -> None:
@@ -111,8 +112,11 @@ def _check_usage(given: dict, files: tuple[Path, ...]) -> None:
     for name in NEEDED[method]:
         if not given[name]:
             raise click.UsageError(f"--method {method} needs --{_word(name)}")
-    if method == "index" and not (given["variables"] or given["datum"]):
-        raise click.UsageError("--method index needs --datum COL or --variables")
+    if method == "index" and bool(given["variables"]) == bool(given["datum"]):
+        raise click.UsageError("--method index needs --datum COL or --variables, one of them")
+    if method == "interpretability" and given["variables"]:
+        raise click.UsageError("--variables has no effect on --method interpretability; leave it "
+                               "out")  # fmt: skip
     if method == "slow" and any(f.suffix != ".nc" for f in files) and not given["bin_width"]:
         raise click.UsageError("--method slow needs --bin S, the width of a time bin")
     if given["figure"] and (given["directions"] or "neurons") != "neurons":
@@ -175,6 +179,9 @@ def _interpretability(recording, given: dict):
 
     asked = _asked(given, "stimulus", "kind", "n_null")
     stimuli = _array(given["stimuli"])
+    if given["figure"] is not None and stimuli.ndim < 3:
+        raise click.UsageError(f"--figure draws images, and {given['stimuli']} holds an array of "
+                               f"shape {stimuli.shape}; leave out the figure")  # fmt: skip
     if given["directions"] in (None, "neurons"):
         return ng.features.interpretability(recording, stimuli, seed=given["seed"], **asked)
     methods = [given["directions"]]
@@ -227,6 +234,10 @@ def _write(tree, given: dict) -> None:
         text = json.dumps(to_json(tree), allow_nan=False, indent=1) + "\n"
         path = json_path(given["json_file"])
         click.echo(text, nl=False) if path is None else write_text(text, path)
+
+
+def _draw(tree, given: dict) -> None:
+    """The gallery, last: where there is nothing to draw, what was found is written already."""
     if given["figure"] is not None:
         from neurogeom.report.gallery import gallery
 

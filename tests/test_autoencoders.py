@@ -37,6 +37,19 @@ def sparse(seed, n=256, k=3):
     return superposition(n, n_active=k, seed=seed)
 
 
+def test_known_codes_follow_an_activity_whose_trials_are_in_any_order():
+    x, codes, d = sparse(0, n=40)[:3]
+    order = np.random.default_rng(0).permutation(40)
+    given = ng.from_arrays(x).isel(trial=order)
+    common = {"penalty": 0.0, "dictionary": d, "steps": 3, "n_restarts": 1, "batch": 16}
+    labelled = xr.DataArray(codes, {"trial_id": ("trial", np.arange(40))}, ("trial", "atom"))
+    objective = {
+        train_autoencoder(own, 16, LinearReLU(), codes=known, **common).objective
+        for own, known in ((x, codes), (given, codes[order]), (given, labelled))
+    }
+    assert len(objective) == 1
+
+
 def cone(n_atoms=5):
     """Atoms in three neurons, each outside the cone of the others."""
     angle = 2 * np.pi * np.arange(n_atoms) / n_atoms

@@ -119,6 +119,9 @@ def test_neurons_and_directions_are_interpreted_and_drawn(invoke, files, tmp_pat
     ("words", "status", "sentence"),
     [
         ("--method index", 2, "needs --datum COL or --variables"),
+        ("--method index --datum a --variables b", 2, "--datum COL or --variables, one of them"),
+        ("--method interpretability --stimulus a --stimuli b.npy --variables b", 2,
+         "--variables has no effect on --method interpretability"),
         ("--method disentanglement", 2, "--method disentanglement needs --variables"),
         ("--method index --variables a --atoms 3", 2, "--atoms is for --method sparse"),
         ("--method interpretability --stimulus a", 2, "needs --stimuli"),
@@ -150,3 +153,21 @@ def test_a_file_that_holds_no_array_is_one_sentence(invoke, files, tmp_path):
     )  # fmt: skip
     assert (status, shown) == (1, "")
     assert "holds no array of numbers" in err
+
+
+def test_a_figure_is_of_images_and_never_costs_the_page(invoke, files, tmp_path):
+    still = ng.load(files / "seen.nc").isel(trial=slice(96)) * 0 + np.arange(6)
+    still[::7] += 1.0  # neurons that no stimulus moves: none has an index
+    ng.save(still, tmp_path / "still.nc")
+    embedding = np.random.default_rng(0).random((24, 3))
+    np.save(tmp_path / "flat.npy", embedding)
+    np.save(tmp_path / "images.npy", np.load(files / "images.npy")[:24])
+    words = "--method interpretability --stimulus image --nulls 2 --stimuli".split()
+    call = ["features", tmp_path / "still.nc", *words]
+    status, shown, err = invoke(*call, tmp_path / "flat.npy", "--figure", tmp_path / "g.png")
+    assert (status, shown) == (2, "")
+    assert "--figure draws images, and" in err
+    status, shown, err = invoke(*call, tmp_path / "images.npy", "--figure", tmp_path / "g.png")
+    assert status == 1
+    assert "no neuron has an estimate" in err
+    assert "interpretability: 2 surrogates" in shown

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -275,3 +276,37 @@ class _Half:
 def test_what_is_of_another_kind_is_said_in_one_sentence(call, message):
     with pytest.raises(TypeError, match=message):
         call(Dictionary(np.eye(2)))
+
+
+# --- codes beside an activity -----------------------------------------------------------------
+
+
+def shuffled_trials():
+    """Samples as an array, and as an activity with the same trials whose ids are in no order."""
+    rng = np.random.default_rng(3)
+    x, ids = rng.standard_normal((9, 3)), rng.permutation(9)
+    coords = {"trial_id": ("trial", ids), "unit_id": ("neuron", ["a", "b", "c"])}
+    d = Dictionary(rng.standard_normal((4, 3)), neurons=["a", "b", "c"])
+    return d, x, xr.DataArray(x, coords, ("trial", "neuron"))
+
+
+def test_codes_follow_the_activity_as_given_or_their_trial_ids():
+    d, x, activity = shuffled_trials()
+    encoder = FISTA(0.1)
+    codes, labelled = encoder.encode(x, d), d.encode(activity, encoder)
+    assert labelled.trial_id.values.tolist() == list(range(9))
+    np.testing.assert_allclose(encoder.encode(activity, d), codes)
+    np.testing.assert_allclose(labelled.values, codes[np.argsort(activity.trial_id.values)])
+    wanted = d.objective(x, codes, 0.1)
+    for own in (codes, labelled, labelled[::-1], labelled.T):
+        np.testing.assert_allclose(d.objective(activity, own, 0.1), wanted)
+        assert d.duality_gap(activity, own, 0.1).max() < 1e-5
+        start = encoder.solve(activity, d, start=own)
+        assert start.n_iterations.max() <= 1
+
+
+def test_codes_of_other_trials_are_refused():
+    d, _, activity = shuffled_trials()
+    codes = d.encode(activity, FISTA(0.1))
+    with pytest.raises(ValueError, match="of 9 trials .* of which 8 are shared by trial_id"):
+        d.objective(activity, codes.assign_coords(trial_id=("trial", np.arange(1, 10))), 0.1)

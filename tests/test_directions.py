@@ -310,3 +310,22 @@ def test_at_full_size_kmeans_gains_in_superposition_and_in_nothing_else(seed):
     shuffled = compare_bases(activity(world.responses), rng.permutation(world.embedding), **options)
     assert shuffled.gain.sel(basis="kmeans") < 0.1
     assert shuffled.estimate.max() < -0.6
+
+
+def test_responses_of_length_1_are_the_same_in_any_units():
+    values = np.random.default_rng(0).random((30, 4))
+    values[3] = 0.0  # a stimulus that nobody answers
+    x = activity(values)
+    for method in ("kmeans", "sparse"):
+        one, tiny = (find_directions(own, method=method, n=3) for own in (x, x * 2.0**-30))
+        np.testing.assert_allclose(tiny.vectors, one.vectors, atol=1e-9)
+        np.testing.assert_allclose(tiny.transform(x * 2.0**-30), one.transform(x), atol=1e-9)
+
+
+def test_sessions_that_share_too_few_stimuli_are_refused_with_what_to_do():
+    stimulus = np.arange(60) // 3
+    pair = [
+        ng.from_arrays(np.ones((60, 1)), {"image": stimulus + i}, session=str(i)) for i in range(2)
+    ]
+    with pytest.raises(ValueError, match="none of 2 sessions has 2 trials of each of the 21"):
+        find_directions(pair, stimulus="image")

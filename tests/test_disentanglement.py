@@ -732,3 +732,16 @@ def test_two_opposite_angles_have_one_axis_and_one_angle_is_refused():
     np.testing.assert_allclose(found.correlation.sel(factor="a"), [1.0, expected], atol=1e-12)
     with pytest.raises(ValueError, match="one angle of period 360"):
         disentanglement(code, {"a": 2 * angle, "b": code[:, 1]}, **options)
+
+
+def test_neurons_that_come_and_go_are_told_with_what_to_keep():
+    values = np.random.default_rng(0).random((50, 3))
+    values[:20, 0], values[20:, 1:] = np.nan, np.nan
+    x = ng.from_arrays(values, trial={"a": np.arange(50) % 2}, neuron={"unit_id": [7, 8, 9]})
+    with pytest.raises(ValueError, match="all 50 trials .* unit_id 7, was on 30, with 0 others of"):
+        disentanglement(x, ["a"])
+    some = ng.select(x, neurons="unit_id == 7")
+    found = disentanglement(some, ["a"], scores=("mcc",), n_null=1)
+    assert found.attrs["n_trials_dropped"] == 20
+    with pytest.raises(ValueError, match="on any of the trials that have labels; check the window"):
+        disentanglement(x * np.nan, ["a"])

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import xarray as xr
 from sklearn.linear_model import LinearRegression, RidgeClassifier
 
 import neurogeom as ng
@@ -233,3 +234,16 @@ def test_levels_that_are_never_named_are_said_to_bound_accuracy():
     assert note.startswith("1 of 3 levels of 'shape'")
     assert "at most 0.67" in note
     assert factor_readout(code[:-1], {"shape": shape[:-1]}, n_null=0).attrs["notes"] == []
+
+
+def test_arrays_follow_an_activity_as_given_and_labelled_factors_their_trial_ids():
+    rng = np.random.default_rng(0)
+    x = ng.from_arrays(rng.random((40, 3)))
+    x = x.assign_coords(r=("trial", x.values[:, 0]))
+    given = x.isel(trial=rng.permutation(40))
+    want = factor_readout(x, ["r"], raw=x.values, n_null=0)
+    for factors in (["r"], {"r": x.r}, {"r": given.r.values}):
+        found = factor_readout(given, factors, raw=given.values, n_null=0)
+        xr.testing.assert_allclose(found[["estimate", "raw"]], want[["estimate", "raw"]])
+    with pytest.raises(ValueError, match="r of 40 trials are not of the 40 of this activity"):
+        factor_readout(given, {"r": x.r.assign_coords(trial_id=x.trial_id + 1)}, n_null=0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
@@ -9,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 import neurogeom as ng  # noqa: E402
 from neurogeom.features import classify, clustered_latents, identifiability  # noqa: E402
-from neurogeom.features._labelled import whitening  # noqa: E402
+from neurogeom.features._labelled import Trials, whitening  # noqa: E402
 
 torch.set_num_threads(1)
 SMALL = {"hidden": (32, 32), "batch": 256, "steps": 300, "n_restarts": 2}
@@ -381,3 +382,12 @@ def test_a_thousand_samples_used_again_and_again_recover_less_than_the_observati
     print(found.estimate.values, found.raw.values, found.gap.values)
     assert np.median(found.estimate - found.raw) < 0
     assert np.median(found.gap) > 1
+
+
+def test_labels_with_trial_ids_follow_them():
+    x = ng.from_arrays(np.random.default_rng(0).standard_normal((40, 3)))
+    labels = xr.DataArray(np.arange(40) % 2, {"trial_id": ("trial", np.arange(40))}, ("trial",))
+    given = x.isel(trial=np.arange(40)[::-1])
+    one, other = (Trials(own, labels, 8, 5, 0, 1).train for own in (x, given))
+    np.testing.assert_array_equal(one[0], other[0])
+    np.testing.assert_array_equal(one[1], other[1])

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+import neurogeom as ng
 from neurogeom.features import probe
 
 
@@ -142,3 +143,12 @@ def test_what_is_not_possible_is_said_in_one_sentence():
     ):
         with pytest.raises((TypeError, ValueError), match=words):
             probe(*given, **options)
+
+
+def test_neurons_of_activities_are_paired_by_their_ids():
+    x = ng.from_arrays(np.random.default_rng(0).standard_normal((80, 3)))
+    y = (x.values[:, 0] > 0).astype(int)
+    train, test = x[:60], x[60:, [2, 0, 1]]
+    assert probe(train, y[:60], test, y[60:]).equals(probe(train, y[:60], x[60:], y[60:]))
+    with pytest.raises(ValueError, match="test_features and features differ in their neurons"):
+        probe(train, y[:60], x[60:].assign_coords(unit_id=("neuron", [0, 1, 7])), y[60:])

@@ -224,13 +224,25 @@ def test_factors_come_as_columns_as_time_and_as_arrays_of_trials_or_bins():
         (lambda x: slow_factors(x, likelihood="poisson"), "likelihood='poisson' takes counts"),
         (lambda x: slow_factors(x, likelihood="bernoulli"), "likelihood='bernoulli'"),
         (lambda x: slow_factors(x, lag=0), "lag=0"),
-        (lambda x: slow_factors(x * np.nan), "no neuron was observed"),
+        (lambda x: slow_factors(x * np.nan), "no neuron was observed on any of the trials"),
+        (lambda x: slow_factors(x * 0), "none of the 4 neurons .* varies"),
+        (
+            lambda x: slow_factors(x.where((x.trial_id < 7) == (x.unit_id == 1))),
+            "on all 12 trials, in all bins; the longest, unit_id 1, was on 7, with 0 others of 4",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(call, message):
     x = recorded(np.random.default_rng(0).standard_normal((12, 30, 4)))
     with pytest.raises(ValueError, match=message):
         call(x)
+
+
+def test_labelled_factors_follow_their_trial_ids():
+    x = recorded(numbered(20, 12)).isel(trial=np.random.default_rng(0).permutation(20))
+    labelled = x.trial_id.sortby("trial_id").rename("own")
+    found = factor_arrays({"own": labelled, "bare": x.trial_id.values}, series(x, 1, 0))
+    np.testing.assert_array_equal(found["own"], found["bare"])
 
 
 def test_columns_of_as_many_trials_as_bins_are_of_trials_and_bare_arrays_are_refused():

@@ -9,6 +9,7 @@ from scipy import stats
 
 import neurogeom as ng
 from neurogeom.features import Dictionary, sparse, superposition
+from neurogeom.features._judged import Fit, n_used
 from neurogeom.features.learn_dictionary import Learned
 from neurogeom.features.sparse import _in_use, _turned
 
@@ -261,10 +262,23 @@ def test_atoms_that_no_trial_uses_are_counted_and_are_not_stable(world):
     assert none.attrs["n_atoms_used"] == 0
     assert "no training trial drives one above penalty=1000" in none.attrs["notes"][0]
     assert sparse(x, ["a"], penalty=0.3, **options).attrs["n_atoms_used"] == 5
-    some = Learned(None, np.array([2.0, 1.0]), (), None, np.array([5, 3]))
+    some = Learned(None, np.array([2.0, 1.0]), (), None, np.array([5, 3]), None)
     fit = SimpleNamespace(n_atoms=5, penalty=0.3)
     note = "2 of 5 atoms are dead: no training trial uses them"
     assert _in_use(fit, SimpleNamespace(learned=some)) == [note]
+
+
+def test_dead_atoms_are_no_part_of_the_stabilities_of_data_or_surrogates():
+    strong, weak = 10 * np.eye(4)[:2], np.eye(4)[[2, 2, 2]] / 9
+    fit = Fit(3, 1.0, True, None, 2, 0)
+    one, other = (np.vstack([own, weak]) for own in strong)
+    halves = fit.of_halves([one, other])
+    assert [n_used(half) for half in halves] == [1, 1]
+    assert halves[0].dictionary.match(halves[1].dictionary).value > 0.3  # the weak one
+    assert fit.between([one, other]) == pytest.approx(0.0, abs=1e-9)
+    assert fit.between([one, one]) == pytest.approx(1.0)
+    assert fit.between([one, weak]) == 0.0  # none is in use
+    assert fit.match(np.eye(3), np.eye(3)[:1]) == fit.match(np.eye(3)[:1], np.eye(3)) == 1 / 3
 
 
 def test_results_survive_saving(found, tmp_path):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..formulas import match as matching
 from . import _fista
 from .dictionary import Dictionary
 from .encoders import FISTA
@@ -55,9 +56,7 @@ class Fit(NamedTuple):
             seed=_seed(self.seed, start),
         )  # fmt: skip
         lifted = tuple(Dictionary(d.atoms @ axes) for d in found.dictionaries)
-        return found._replace(
-            dictionary=lifted[int(np.argmin(found.objective))], dictionaries=lifted
-        )
+        return found._replace(dictionary=lifted[_best(found)], dictionaries=lifted)
 
     def judge(self, dictionary, test):
         """Objective, explained and predicted variance of held-out trials, float (3,)."""
@@ -110,12 +109,15 @@ class Fit(NamedTuple):
         return tuple(self.learn(own, n_jobs, start=i) for i, own in enumerate(halves, 1))
 
     def match(self, one, other):
-        """Matched cosine of two dictionaries."""
-        return one.match(other, signed=self.nonneg).value
+        """Matched cosine of atoms in use, (atom, neuron); one without another counts as 0."""
+        if not (len(one) and len(other)):
+            return 0.0
+        pairs = matching.match(matching.cosine(one, other, signed=self.nonneg))
+        return float(pairs.similarity.sum() / max(len(one), len(other)))
 
     def match_halves(self, halves):
         """Matched cosine of what was learnt from two halves."""
-        return self.match(*(half.dictionary for half in halves))
+        return self.match(*(in_use(half)[_best(half)] for half in halves))
 
     def between(self, halves):
         """How well the dictionaries of two halves of trials match."""
@@ -123,15 +125,25 @@ class Fit(NamedTuple):
 
     def stability(self, judged):
         """Matched cosines of halves, and of restarts with the best one, NaN where there is one."""
-        best = judged.learned.dictionary
-        others = [d for d in judged.learned.dictionaries if d is not best]
-        again = [self.match(best, d) for d in others]
+        atoms = in_use(judged.learned)
+        best = atoms.pop(_best(judged.learned))
+        again = [self.match(best, other) for other in atoms]
         return self.match_halves(judged.halves), float(np.mean(again)) if again else np.nan
 
 
 def n_used(learned):
     """Atoms in use of the dictionary that was chosen."""
-    return int(learned.n_used[np.argmin(learned.objective)])
+    return int(learned.n_used[_best(learned)])
+
+
+def in_use(learned):
+    """Of each restart the atoms that some trial uses, (atom, neuron): dead ones, which are the same
+    few trials at every restart, mean nothing."""
+    return [d.atoms[used] for d, used in zip(learned.dictionaries, learned.used, strict=True)]
+
+
+def _best(learned):
+    return int(np.argmin(learned.objective))
 
 
 def _seed(seed, start):

@@ -16,6 +16,7 @@ from ..activity import from_arrays, validate
 from ..columns import plain_column
 from ..engine.setting import setting
 from ..options import one_of
+from ._given import beside
 from .clustered import LABELS
 
 KEY = 85  # of random streams
@@ -107,7 +108,7 @@ class Trials:
         if isinstance(labels, str):
             variables = {labels: None}
         elif isinstance(x, xr.DataArray):
-            labels = plain_column("labels", labels, validate(x).sizes["trial"], "trial")
+            labels = plain_column("labels", beside(labels, x), validate(x).sizes["trial"], "trial")
             x, variables = x.assign_coords(label=("trial", labels)), {"label": None}
         else:
             x, variables = from_arrays(x, trial={"label": labels}), {"label": None}

@@ -110,13 +110,19 @@ def _plain(values, labels, names, n_trials):
 def _gated(found, levels, labels, least, seed):
     options.number(-1, 1, least_reliability=least)
     design = conditions(found, levels)
-    most = np.zeros(design.n_conditions, int)
-    for codes in design.of_trial:
-        most = np.maximum(most, np.bincount(codes[codes >= 0], minlength=len(most)))
+    n = design.n_conditions
+    counts = [np.bincount(own[own >= 0], minlength=n) for own in design.of_trial]
+    most = np.max(counts, axis=0)
     if most.min() < 2:
         raise ValueError(
             f"stimulus {labels[most.argmin()]} has {most.min()} trial, and halves of the trials "
             "need 2; leave it out or give least_reliability=None"
+        )
+    if len(found) > 1 and max(own.min() for own in counts) < 2:
+        raise ValueError(
+            f"none of {len(found)} sessions has 2 trials of each of the {len(labels)} stimuli, so "
+            "that no neuron has a response to all; leave out stimuli that not all sessions share "
+            "(select), or give one session"
         )
     p = population(found, design, min_trials=2)
     halves = [fold_means(p, 2, i, seed) for i in range(N_HALVES)]

@@ -11,6 +11,8 @@ import xarray as xr
 from .. import activity as container
 from ..columns import plain_values
 from ..levels import trial_column
+from ._gaps import no_complete_neuron
+from ._given import GIVEN, beside
 from ._slow_inputs import per, scales
 
 KEY = 75  # of random streams
@@ -19,14 +21,13 @@ STRETCHES = 10  # of each trial
 SHARE = 5  # one of so many trials, blocks or stretches is held out
 SHORTEST = 10  # lags in a stretch
 GAP = 0.01  # by how much, of a lag, times may be apart from it
-GIVEN = "_given"
 
 
 @dataclass(frozen=True)
 class Series:
     """values (trial, time, neuron), counts where they are; group (trial, time) of what stays
-    together, by whole trials, blocks, or stretches of time; held_out (trial, time); given (trial,)
-    where each stood in the activity as it was given, of `n_given` trials."""
+    together, by whole trials, blocks, or stretches of time; held_out (trial, time); source, the
+    activity as it was given; given (trial,), where each stood in it, of `n_given` trials."""
 
     activity: xr.DataArray
     values: np.ndarray
@@ -34,6 +35,7 @@ class Series:
     group: np.ndarray
     held_out: np.ndarray
     kept_apart: str
+    source: xr.DataArray
     given: np.ndarray
     n_given: int
     dropped: dict
@@ -59,6 +61,7 @@ def series(x, lag, seed):
             raise ValueError(f"{len(x)} sessions share no moments; give one, whose neurons were "
                              "recorded together")  # fmt: skip
         x = x[0]
+    source = x
     if isinstance(x, xr.DataArray) and "trial" in x.dims:  # which are put in order of trial_id
         x = x.assign_coords({GIVEN: ("trial", np.arange(x.sizes["trial"]))})
     x = container.validate(x)
@@ -70,13 +73,15 @@ def series(x, lag, seed):
     seen = np.isfinite(values)
     trials = seen.any(axis=(1, 2))
     neurons = seen[trials].all(axis=(0, 1)) if trials.any() else np.zeros(x.sizes["neuron"], bool)
+    if not neurons.any():
+        whole, unit_id = seen[trials].all(axis=1), x.coords["unit_id"].values
+        raise ValueError(no_complete_neuron(whole, unit_id, "trials, in all bins"))
     varies = neurons.copy()
-    if neurons.any():
-        rows = values[trials][:, :, neurons].reshape(-1, neurons.sum())
-        varies[neurons] = scales(rows)[1][0] > 0
+    rows = values[trials][:, :, neurons].reshape(-1, neurons.sum())
+    varies[neurons] = scales(rows)[1][0] > 0
     if not varies.any():
-        raise ValueError("no neuron was observed in all bins of all trials and varies; leave out "
-                         "trials or neurons with gaps first (select)")  # fmt: skip
+        raise ValueError(f"none of the {neurons.sum()} neurons that were observed in all bins of "
+                         "all trials varies; check the window and the signal")  # fmt: skip
     dropped = {
         "n_trials_dropped": int((~trials).sum()),
         "n_neurons_dropped": int((~neurons).sum()),
@@ -87,8 +92,8 @@ def series(x, lag, seed):
     values = values[np.ix_(trials, np.ones(values.shape[1], bool), varies)]
     values, counts = _counted(values, x)
     group, kept_apart = _groups(x, lag)
-    own = Series(x, values, counts, group, _held_out(group, seed), kept_apart, given, n_given,
-                 dropped)  # fmt: skip
+    own = Series(x, values, counts, group, _held_out(group, seed), kept_apart, source, given,
+                 n_given, dropped)  # fmt: skip
     dropped["n_pairs_across_gaps"] = int(own.across(lag).sum()) * x.sizes["trial"]
     return own
 
@@ -141,6 +146,7 @@ def factor_arrays(factors, own):
         factors = {name: None for name in factors}
     found = {}
     for name, given in factors.items():
+        given = beside(given, own.source)
         if given is None:
             of_time = name == "time"
             values = x["time"].values if of_time else trial_column(x, name)[:, None]

@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 
 from .. import activity, learn, options
+from ._given import as_given, beside
 from .dictionary import Dictionary, need_dictionary, places
 
 KEY = 71  # of random streams
@@ -219,7 +220,8 @@ def train_autoencoder(
     dictionary : Dictionary, optional
         Known D: it is not trained.
     codes : (sample, atom), 0 or more, optional
-        Known Z: codes over `dictionary` that the encoder is to give.
+        Known Z: codes over `dictionary` that the encoder is to give, in the order of x as it is
+        given; those with ``trial_id`` are matched to an activity by it.
     loss : {"squared", "cosine"}, optional
         With known Z: half the squared distance of a sample's codes, or less the cosine of each
         latent with the true one over the samples of a batch (the paper's), which knows no scale:
@@ -255,7 +257,9 @@ def train_autoencoder(
     _check(encoder, n_atoms, penalty, batch, n_restarts, codes, dictionary, loss, centre, seed)
     frame = _frame(x, centre) if dictionary is None else dictionary
     values = frame.centred(x)
-    true = None if codes is None else _true(codes, len(values), n_atoms)
+    true = None if codes is None else _true(beside(codes, x), len(values), n_atoms)
+    place = as_given(x)[1] if isinstance(x, xr.DataArray) else slice(None)  # what is trained does
+    values, true = values[place], None if true is None else true[place]  # not hang on their order
     scale = float(np.sqrt((values**2).sum(axis=1).mean()))
     if scale == 0:
         raise ValueError("every sample is zero; there is nothing to encode")

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .. import activity, columns, options
+from .. import columns, options
 from ..formulas import match as matching
+from ._given import as_given, beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ class Dictionary:
         return self.atoms.shape[1]
 
     def centred(self, x: Any) -> np.ndarray:
-        """Activity less the centre, float (sample, neuron), ready to be encoded.
+        """Activity less the centre, float (sample, neuron), ready to be encoded, as it is ordered.
 
         Raises
         ------
@@ -104,7 +105,8 @@ class Dictionary:
             x has other neurons or another shape, or is not finite.
         """
         if isinstance(x, xr.DataArray):
-            x = self._values(activity.validate(x))
+            valid, place = as_given(x)
+            x = self._values(valid)[np.argsort(place)]
         x = options.reals("activity", x)
         if x.ndim != 2 or x.shape[1] != self.n_neurons or not len(x):
             raise ValueError(
@@ -152,7 +154,8 @@ class Dictionary:
     def encode(self, x: Any, encoder: Any, **options_: Any) -> Any:
         """Codes by any encoder: an array (sample, atom), or a DataArray (trial, atom) for activity.
 
-        ``options_`` are those of the encoder's own ``encode``.
+        ``options_`` are those of the encoder's own ``encode``. Trials of activity come out in order
+        of their ``trial_id``.
 
         Raises
         ------
@@ -165,7 +168,8 @@ class Dictionary:
         codes = encoder.encode(x, self, **options_)
         if not isinstance(x, xr.DataArray):
             return codes
-        x = activity.validate(x)
+        x, place = as_given(x)
+        codes = codes[place]
         kept = {k: v for k, v in x.coords.items() if "neuron" not in v.dims}
         return xr.DataArray(codes, kept, ("trial", "atom"), "codes", {"encoder": repr(encoder)})
 
@@ -198,7 +202,7 @@ class Dictionary:
 
     def _paired(self, x, codes):
         """Activity and codes of the same samples, all finite."""
-        x, codes = self.centred(x), self.checked(codes)
+        x, codes = self.centred(x), self.checked(beside(codes, x))
         if len(x) != len(codes) or not np.isfinite(codes).all():
             raise ValueError(
                 f"codes of shape {codes.shape} must be finite, one row for each of {len(x)} samples"
@@ -207,6 +211,9 @@ class Dictionary:
 
     def objective(self, x: Any, codes: Any, penalty: float) -> np.ndarray:
         """Half the squared residual and penalty times the absolute sum of the codes, (sample,).
+
+        Codes and what is returned are in the order of x as it is given; codes with ``trial_id``
+        are matched to activity by it.
 
         Raises
         ------
@@ -223,7 +230,8 @@ class Dictionary:
     def duality_gap(self, x: Any, codes: Any, penalty: float, *, nonneg: bool = True) -> np.ndarray:
         """How far above the least objective that of these codes is at most, (sample,).
 
-        0 is the proof that they are the best ones, whatever encoder they are from.
+        0 is the proof that they are the best ones, whatever encoder they are from. Samples are
+        paired as by :meth:`objective`.
 
         Raises
         ------

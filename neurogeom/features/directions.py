@@ -19,7 +19,6 @@ from .learn_dictionary import learn_dictionary
 __all__ = ["Directions", "find_directions"]
 
 CODES = ("projection", "distance")
-LEAST_NORM = 1e-6
 N_STARTS = 10  # of k-means
 BIG = 10**8  # stimuli x neurons x directions above which k-means takes batches
 PENALTY = 0.1  # of codes of responses of length 1
@@ -312,10 +311,8 @@ def _oriented(vectors, h, encode):
 
 
 def _rows(h, normalise):
-    """Responses to every stimulus of length 1."""
-    if not normalise:
-        return h
-    return h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), LEAST_NORM)
+    """Responses to every stimulus of length 1, in any units; none stays none."""
+    return _unit(h) if normalise else h
 
 
 def _unit(vectors):

@@ -20,6 +20,7 @@ from ..options import one_of, some_of, whole
 from ._blind_spots import BLIND_SPOTS
 from ._exchange_rows import SHUFFLES, Exchange
 from ._factors import factors_of
+from ._gaps import no_complete_neuron
 from ._informativeness import IMPORTANCE
 from ._score_table import (
     CORRELATED,
@@ -250,8 +251,8 @@ def _of_activity(x, names, blocks):
     trials = labelled & seen.any(axis=1)
     neurons = seen[trials].all(axis=0) if trials.any() else np.zeros(x.sizes["neuron"], bool)
     if not neurons.any():
-        raise ValueError("no neuron was observed on all trials that have labels; leave out trials "
-                         "or neurons with gaps first (select)")  # fmt: skip
+        unit_id = x.coords["unit_id"].values
+        raise ValueError(no_complete_neuron(seen[trials], unit_id, "trials that have labels"))
     block = None
     if "block" in x.coords:
         block = _coded(x.coords["block"].values[trials])

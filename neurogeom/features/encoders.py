@@ -12,6 +12,7 @@ import numpy as np
 from .. import options
 from . import _fista
 from ._fista import Solution
+from ._given import beside
 from .dictionary import Dictionary, need_dictionary
 
 BACKENDS = ("numba", "torch")
@@ -83,6 +84,8 @@ class FISTA:
     ) -> np.ndarray:
         """Codes (sample, atom) of x (sample, neuron); ``start`` are codes to begin from.
 
+        Both are in the order of x as it is given; a start with ``trial_id`` is matched by it.
+
         Raises
         ------
         TypeError, ValueError
@@ -103,9 +106,10 @@ class FISTA:
             Samples or the start do not fit the dictionary, or are not finite.
         """
         need_dictionary(dictionary=dictionary)
+        if start is not None:
+            start = dictionary.checked(beside(start, x))
         x = dictionary.centred(x)
         if start is not None:
-            start = dictionary.checked(start)
             below = self.nonneg and (start < 0).any()
             if len(start) != len(x) or below or not np.isfinite(start).all():
                 raise ValueError(

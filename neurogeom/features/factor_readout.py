@@ -22,6 +22,7 @@ from ..engine.resampling import folds
 from ..formulas import predictivity
 from ..levels import trial_column
 from ..options import hint, number, reals, shown, whole
+from ._given import as_given, beside
 
 __all__ = ["factor_readout"]
 
@@ -64,7 +65,8 @@ def factor_readout(
         One session whose neurons were recorded together: factors that are numbers cannot be
         matched across sessions.
     factors : sequence of names of coordinates of the trials, or mapping of names to arrays (trial,)
-        Text and booleans are discrete, numbers continuous unless named below.
+        Text and booleans are discrete, numbers continuous unless named below. All arrays are in the
+        order of the first activity as it is given; those with ``trial_id`` are matched by it.
     raw : activity or array (trial, channel), optional
         The input, whose read-out stands beside each estimate.
     discrete : sequence of str
@@ -195,20 +197,20 @@ def _gathered(given, factors):
         raise ValueError(f"factors={factors!r} name coordinates, and there is no activity that has "
                          "them; give a mapping of names to arrays")  # fmt: skip
     arrays = {n: reals(n, own) for n, own in given.items() if n not in activities}
-    of_trial = {} if named else {str(n): plain_column(str(n), own) for n, own in factors.items()}
+    leading = next(iter(activities.values()), None)
+    of_trial = {} if named else {
+        str(n): plain_column(str(n), beside(own, leading)) for n, own in factors.items()
+    }  # fmt: skip
     counts = {n: a.shape[0] if a.ndim else 0 for n, a in {**arrays, **of_trial}.items()}
     counts |= {n: own.sizes.get("trial", 0) for n, own in activities.items()}
     if len({*counts.values()}) > 1:
         raise ValueError(f"numbers of trials differ, {counts}: give the same trials everywhere")
     order = np.arange(max(counts.values(), default=0))
     if activities:
-        leading = next(iter(activities.values()))
-        (session,) = container.sessions(leading)
+        session, order = as_given(leading)
         if named:
             names = [factors] if isinstance(factors, str) else list(factors)
             of_trial = {name: trial_column(session, name) for name in names}
-        elif "trial_id" in leading.coords:
-            order = np.argsort(leading.trial_id.values, kind="stable")
     if not of_trial:
         raise ValueError("no factor was named; give at least one")
     if not named:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .. import options
+from .. import activity, options
 from .._version import __version__
 from .dictionary import Dictionary, need_dictionary, need_encoder
 from .encoders import FISTA
@@ -68,6 +68,8 @@ def refine(model: Any, x: Any, encoder: Any, *, start: str = "cold") -> Any:
     """
     options.one_of(STARTS, start=start)
     dictionary = _whole(model).dictionary
+    if isinstance(x, xr.DataArray):  # in order of trial_id, as the codes that are returned
+        x = activity.validate(x)
     if start == "cold":
         return dictionary.encode(x, encoder)
     if not isinstance(encoder, FISTA):

@@ -26,6 +26,7 @@ class Learned(NamedTuple):
     dictionaries : of each restart
     n_rounds : int (restart,); one that took all that were allowed may not have settled
     n_used : int (restart,), atoms that some sample uses; the others are dead and mean nothing
+    used : bool (restart, atom), which these are
     """
 
     dictionary: Dictionary
@@ -33,6 +34,7 @@ class Learned(NamedTuple):
     dictionaries: tuple[Dictionary, ...]
     n_rounds: np.ndarray
     n_used: np.ndarray
+    used: np.ndarray
 
 
 def learn_dictionary(
@@ -131,7 +133,8 @@ def learn_dictionary(
     n_runs = n_restarts if start is None else 1
     atoms, objective, rounds, used = parallel.over(task, n_runs, n_jobs=n_jobs, chunk=1)
     found = tuple(Dictionary(a, neurons=neurons, centre=centre) for a in atoms)
-    return Learned(found[int(np.argmin(objective))], objective, found, rounds, used)
+    n_used = used.sum(axis=1)
+    return Learned(found[int(np.argmin(objective))], objective, found, rounds, n_used, used)
 
 
 def _begun(start, shape, neurons, centre):
@@ -148,7 +151,7 @@ def _begun(start, shape, neurons, centre):
 
 
 def _run(x, atoms, penalty, signed, n_rounds, tolerance):
-    """One restart: its atoms, mean objective, rounds and how many atoms are used."""
+    """One restart: its atoms, mean objective, rounds and which atoms are used."""
     codes, before, done = np.zeros((len(x), len(atoms))), np.inf, 0
     how = {"signed": signed, "sets": _fista.many(len(atoms))}
     while done < n_rounds:
@@ -162,7 +165,7 @@ def _run(x, atoms, penalty, signed, n_rounds, tolerance):
         sparse.update_atoms(atoms, squared, codes.T @ x)
         _revive(atoms, np.flatnonzero(np.diag(squared) <= 0), x, codes)
     solve = _fista.solver(atoms, penalty, *SETTLED, **how)
-    return atoms, _codes(x, solve, codes), done, codes.any(axis=0).sum()
+    return atoms, _codes(x, solve, codes), done, codes.any(axis=0)
 
 
 def _codes(x, solve, codes):

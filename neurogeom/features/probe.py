@@ -8,6 +8,7 @@ import xarray as xr
 from .. import options
 from .._version import __version__
 from ..columns import is_missing, kind_name, plain_column
+from .dictionary import places
 
 __all__ = ["probe"]
 
@@ -40,6 +41,7 @@ def probe(
     Parameters
     ----------
     features, test_features : array (row, feature)
+        Neurons of two activities are paired by their ``unit_id``.
     labels, test_labels : array (row,)
     per_class : int, optional
         Train on so many rows of each class, drawn `n_draws` times; all of them unless given.
@@ -62,9 +64,9 @@ def probe(
     Raises
     ------
     TypeError, ValueError
-        Shapes do not fit, features are not finite or have no columns, labels are missing, of two
-        kinds or all the same, a class is tested that was not trained or has fewer rows than
-        `per_class`.
+        Shapes or neurons do not fit, features are not finite or have no columns, labels are
+        missing, of two kinds or all the same, a class is tested that was not trained or has fewer
+        rows than `per_class`.
 
     Examples
     --------
@@ -82,6 +84,11 @@ def probe(
     options.number(above=0, C=C)
     x, y = _checked("features", features, "labels", labels)
     x_test, y_test = _checked("test_features", test_features, "test_labels", test_labels)
+    of_neurons = [own for own in (features, test_features) if isinstance(own, xr.DataArray)
+                  and own.dims[1:] == ("neuron",) and "unit_id" in own.coords]  # fmt: skip
+    if len(of_neurons) == 2:
+        ids, test_ids = (own.coords["unit_id"].values for own in of_neurons)
+        x_test = x_test[:, places(test_ids, ids, "test_features", "features")]
     if x.shape[1] != x_test.shape[1]:
         raise ValueError(f"features have {x.shape[1]} columns and test_features {x_test.shape[1]}; "
                          "give the same features of both")  # fmt: skip

@@ -67,8 +67,9 @@ def sparse(
     - ``stability_halves``: matched cosines of the dictionaries of two disjoint halves of trials;
     - ``stability_restarts``: the same of restarts on the same trials, with the best one.
 
-    Atoms that no training trial uses are dead. Where all are, because the penalty is too large,
-    there is no stability; the attribute ``n_atoms_used`` counts the others.
+    Atoms that no training trial uses are dead, and no part of the stabilities, where one in use
+    without another counts as 0. Where all are dead, because the penalty is too large, there is no
+    stability; the attribute ``n_atoms_used`` counts the others.
 
     Beside the first three stand ``pca``, the same for principal axes and their opposites, as many,
     through the same encoder. ``shuffled`` are all five where each neuron's trials are shuffled on
