@@ -497,13 +497,26 @@ def test_factors_move_together():
     np.testing.assert_array_equal(a, 2 - b)
 
 
-def test_a_shift_keeps_the_order_of_rows_and_is_never_nil():
-    y = np.random.default_rng(25).standard_normal(50)
-    for seed in range(5):
-        _, (moved,) = _exchanged({"a": y}, np.zeros(50, int), "shift", seed)
-        lags = [lag for lag in range(50) if (np.roll(y, lag) == moved).all()]
-        assert len(lags) == 1
-        assert lags[0] > 0
+def test_a_shift_keeps_the_order_of_rows_and_every_lag_is_drawn():
+    y = np.random.default_rng(25).standard_normal(21)
+    drawn = set()
+    for seed in range(150):
+        notes, (moved,) = _exchanged({"a": y}, np.zeros(21, int), "shift", seed)
+        (lag,) = [lag for lag in range(21) if (np.roll(y, lag) == moved).all()]
+        drawn.add(lag)
+    assert drawn == set(range(21))
+    assert notes == ["shuffle='shift' allows 21 arrangements of 21 rows, so p is coarse"]
+
+
+def test_shifts_within_short_blocks_reject_no_more_often_than_said():
+    """Without a lag of 0 each block of two could only be swapped: half of all data sets at 0.01."""
+    block, p = np.repeat(np.arange(10), 2), []
+    for s in range(20):
+        x, y = np.random.default_rng(s).standard_normal((2, 20))
+        found = disentanglement(x[:, None], {"y": y}, blocks=block, shuffle="shift", seed=s,
+                                scores=("mcc",), n_null=19, n_rotations=0)  # fmt: skip
+        p.append(found.p_value.item())
+    assert (np.array(p) <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20)
 
 
 def test_few_blocks_are_said_to_leave_p_coarse():

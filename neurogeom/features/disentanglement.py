@@ -125,8 +125,9 @@ def disentanglement(
         in each.
     shuffle : {"rows", "shift"}
         Rows change places, which fits rows that are independent given their block; or all rows of a
-        block are shifted in time by a random lag, with the ends joined, for codes and factors that
-        both change slowly: rows shuffled would then reject far too often.
+        block are shifted in time by a random lag, 0 among them, with the ends joined, for codes and
+        factors that both change slowly: rows shuffled would then reject far too often. Notes say
+        where so few arrangements are possible that the p-value is coarse.
     n_null, n_null_learned : int
         Surrogates of the four scores that are counted (mcc to modularity), and of the seven
         that train models, which cost more.
