@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 torch = pytest.importorskip("torch")
@@ -279,6 +280,36 @@ def test_arrays_of_factors_follow_the_trials_as_they_were_given():
     for name, given in one.items():
         np.testing.assert_array_equal(given, two[name])
     np.testing.assert_array_equal(one["trial"][:, 0], own.values[:, 0, 0])
+
+
+def test_dims_of_labelled_factors_say_what_is_of_trials_and_what_of_bins():
+    """Of as many trials as bins, where shapes tell nothing."""
+    x = recorded(numbered(20, 20))
+    own = series(x, 1, 0)
+    bins = xr.DataArray(np.arange(400.0).reshape(20, 20), dims=("trial", "time"))
+    given = {"bin": bins.T, "trial": bins[:, 0], "time": bins[0]}
+    found = factor_arrays(given, own)
+    np.testing.assert_array_equal(found["bin"], bins)
+    np.testing.assert_array_equal(found["trial"], bins.values[:, :1].repeat(20, 1))
+    np.testing.assert_array_equal(found["time"], bins.values[:1].repeat(20, 0))
+    with pytest.raises(ValueError, match="has 19 values of time, and the activity .* 20"):
+        factor_arrays({"few": bins[0, 1:]}, own)
+    with pytest.raises(ValueError, match="'late' has other trial_ids"):
+        factor_arrays({"late": bins.assign_coords(trial_id=("trial", np.arange(20)[::-1]))}, own)
+
+
+def test_one_block_that_is_held_out_is_shifted_and_moments_without_a_factor_are_counted():
+    """Rows that change places would make of any two slow series a relation."""
+    own = slow_population(1, 4, n_trials=10, n_bins=60, seed=1)
+    x = own.activity.assign_coords(block=("trial", np.repeat(np.arange(5), 2)))
+    drift = np.cumsum(np.random.default_rng(0).standard_normal((10, 60)), axis=1)
+    drift[:, 0] = np.nan
+    some = SMALL | {"steps": 5, "n_latents": 1}
+    found = slow_factors(x, {"drift": drift}, **some, n_null=99)
+    assert found.attrs["held_out"] == "1 of 5 blocks"
+    assert found.attrs["n_moments_compared"] == 2 * 59
+    assert found.attrs["n_moments_without_factor"] == 2
+    assert float(found.mcc_chance.mean()) > 0.11  # of rows that change places it is 0.07
 
 
 @pytest.mark.parametrize("lag", [1, 2])

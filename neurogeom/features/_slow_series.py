@@ -146,17 +146,30 @@ def factor_arrays(factors, own):
             values = x["time"].values if of_time else trial_column(x, name)[:, None]
             found[name] = np.broadcast_to(values, own.group.shape)
             continue
+        dims = given.dims if isinstance(given, xr.DataArray) else ()
+        if set(dims) == {"trial", "time"}:
+            given = given.transpose("trial", "time")
         values = plain_values(str(name), given)
-        if values.shape == (shape[0],) == (shape[1],):
+        if dims in (("trial",), ("time",)):
+            values = values[:, None] if dims == ("trial",) else values[None]
+            if values.size != shape[dims == ("time",)]:
+                raise ValueError(f"factor {name!r} has {values.size} values of {dims[0]}, and the "
+                                 f"activity as it was given {shape[dims == ('time',)]}; give one "
+                                 "each")  # fmt: skip
+        elif values.shape == (shape[0],) == (shape[1],):
             raise ValueError(f"factor {name!r} has one value a trial or one a bin, of which there "
                              f"are {shape[0]} each; give (trial, time)")  # fmt: skip
-        if values.shape == (shape[0],):
+        elif values.shape == (shape[0],):
             values = values[:, None]
         elif values.shape not in ((shape[1],), shape):
             raise ValueError(f"factor {name!r} has shape {values.shape}; give one value a trial, "
                              f"({shape[0]},), or one a bin, {shape}, of the activity as it was "
                              "given")  # fmt: skip
         found[name] = np.broadcast_to(values, shape)[own.given]
+        ids = given["trial_id"].values if "trial" in dims and "trial_id" in given.coords else None
+        if ids is not None and not np.array_equal(ids[own.given], x["trial_id"].values):
+            raise ValueError(f"factor {name!r} has other trial_ids than the activity as it was "
+                             "given; put its trials in that order")  # fmt: skip
     return found
 
 
