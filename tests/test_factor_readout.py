@@ -132,6 +132,7 @@ def test_the_order_of_trials_changes_nothing_and_arrays_follow_the_activity():
     arrays = read(moved, {k: v[order] for k, v in factors.items()}, raw=code[order, :2])
     np.testing.assert_array_equal(plain.estimate, arrays.estimate)
     np.testing.assert_array_equal(plain.raw, arrays.raw)
+    np.testing.assert_array_equal(plain.raw, read(moved, names, raw=code[order, :2]).raw)
     assert plain.estimate.equals(read(code, factors).estimate)
 
 

@@ -207,7 +207,7 @@ def _gathered(given, factors):
         if named:
             names = [factors] if isinstance(factors, str) else list(factors)
             of_trial = {name: trial_column(session, name) for name in names}
-        elif "trial_id" in leading.coords:
+        if "trial_id" in leading.coords:
             order = np.argsort(leading.trial_id.values, kind="stable")
     if not of_trial:
         raise ValueError("no factor was named; give at least one")
