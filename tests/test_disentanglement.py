@@ -661,7 +661,7 @@ _GAPS = np.where(np.eye(40, 2, dtype=bool), np.nan, _X)
     [
         (lambda: disentanglement(_X, {"a": np.ones(40)}), "'a' has one level, 1.0; leave it out"),
         (lambda: disentanglement(_GAPS, {"a": _Y}), "codes are not finite in 2 of 40 rows"),
-        (lambda: disentanglement(_X[:, 0], {"a": _Y}), "no matrix of numbers"),
+        (lambda: disentanglement(_X[:, 0], {"a": _Y}), "are no matrix"),
         (lambda: disentanglement(_X, {"a": _Y[:30]}), "30 entries but there are 40 rows"),
         (lambda: disentanglement(_X, {}), "factors is empty"),
         (lambda: disentanglement(_X[:10], {"a": _Y[:10]}), "10 rows are too few"),
@@ -700,6 +700,11 @@ def test_what_cannot_be_scored_is_said_in_one_sentence(call, message):
 
 
 def test_factors_of_the_wrong_sort_are_refused():
+    for options in ({"kinds": ["discrete"]}, {"periods": 180.0}):
+        with pytest.raises(TypeError, match=f"{next(iter(options))}=.* mapping; give names"):
+            disentanglement(_X, {"a": _Y}, **options)
+    with pytest.raises(TypeError, match="codes must be an array of real numbers"):
+        disentanglement([[1, 2], [3]], {"a": _Y})
     with pytest.raises(TypeError, match="mapping of names to arrays"):
         disentanglement(_X, ["a"])
     with pytest.raises(TypeError, match="list of its trial columns"):

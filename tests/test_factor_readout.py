@@ -191,6 +191,9 @@ CODE, FACTORS = made(n=20)
         (lambda: factor_readout(CODE, FACTORS, n_folds=11), "20 trials in 11 parts are too few"),
         (lambda: factor_readout(CODE, FACTORS, n_folds=1), "n_folds=1 is not possible"),
         (lambda: factor_readout([ng.from_arrays(CODE)], FACTORS), "several sessions"),
+        (lambda: factor_readout(ng.from_arrays(CODE), 5), "factors=5 are no names of columns"),
+        (lambda: factor_readout(CODE, FACTORS, discrete=["size"], circular={"size": 1}), "both na"),
+        (lambda: factor_readout({"raw input": CODE}, FACTORS, raw=CODE), "is the name of raw"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_sentence(call, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,6 +89,9 @@ def factors_of(columns, kinds, periods, n_rows) -> list[Factor]:
     """
     if not columns:
         raise ValueError("factors is empty; give at least one, as {'rule': labels}")
+    if periods is not None and not isinstance(periods, Mapping):
+        raise TypeError(f"periods={shown(periods)} is no mapping; give names and periods, as "
+                        "{'angle': 360.0}")  # fmt: skip
     kinds, periods = _kinds(kinds, columns), dict(periods or {})
     for name in [*kinds, *periods]:
         if name not in columns:
@@ -101,6 +105,9 @@ def factors_of(columns, kinds, periods, n_rows) -> list[Factor]:
 def _kinds(kinds, columns):
     if kinds is None:
         return {}
+    if not isinstance(kinds, str | Mapping):
+        raise TypeError(f"kinds={shown(kinds)} is neither a kind nor a mapping; give names and "
+                        "kinds, as {'rule': 'discrete'}")  # fmt: skip
     kinds = dict.fromkeys(columns, kinds) if isinstance(kinds, str) else dict(kinds)
     for kind in kinds.values():
         one_of(KINDS, kind=kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..engine.multiplicity import rank_p
 from ..formulas.match import KINDS as CORRELATIONS
 from ..formulas.mutual_information import BINNING
 from ..levels import trial_column
-from ..options import one_of, some_of, whole
+from ..options import one_of, reals, some_of, whole
 from ._blind_spots import BLIND_SPOTS
 from ._exchange_rows import SHUFFLES, Exchange
 from ._factors import factors_of
@@ -102,8 +102,8 @@ def disentanglement(
         that miss one of the other trials.
     factors : mapping of names to arrays (row,); of an activity, names of trial columns
     kinds : {"discrete", "continuous", "circular"}, or mapping of names to them
-        Inferred where not given: text, booleans and numbers of at most 20 levels are discrete,
-        other numbers continuous. The result says which.
+        Inferred where not given: text, booleans and numbers of at most 20 levels (half the rows, of
+        fewer than 40) are discrete, other numbers continuous. The result says which.
     periods : mapping of names to numbers
         Of circular factors: ``{"orientation": 180.0}``; a factor with a period is circular.
     scores : "all", or a tuple of names
@@ -225,11 +225,9 @@ def _rows(codes, factors, blocks):
     if not isinstance(factors, Mapping):
         raise TypeError("factors of arrays must be a mapping of names to arrays (row,), as "
                         f"{{'rule': labels}}, not {type(factors).__name__}")  # fmt: skip
-    x = np.asarray(codes)
-    if x.ndim != 2 or x.dtype.kind not in "biuf" or not x.size:
-        raise ValueError(f"codes of shape {x.shape} and type {x.dtype} are no matrix of numbers; "
-                         "give (row, code)")  # fmt: skip
-    x = x.astype(float)
+    x = reals("codes", codes)
+    if x.ndim != 2 or not x.size:
+        raise ValueError(f"codes of shape {x.shape} are no matrix; give (row, code)")
     if (lost := int((~np.isfinite(x)).any(axis=1).sum())) > 0:
         raise ValueError(f"codes are not finite in {lost} of {len(x)} rows; leave those rows out")
     if blocks is not None:
@@ -238,7 +236,7 @@ def _rows(codes, factors, blocks):
 
 
 def _of_activity(x, names, blocks):
-    if isinstance(names, str | Mapping):
+    if isinstance(names, str | Mapping) or not isinstance(names, Iterable):
         raise TypeError("factors of an activity must be a list of its trial columns, as ['rule']")
     if blocks is not None:
         raise ValueError("blocks of an activity are its coordinate 'block'; give them there")
