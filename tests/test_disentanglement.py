@@ -699,6 +699,34 @@ def test_what_cannot_be_scored_is_said_in_one_sentence(call, message):
         call()
 
 
+def test_units_and_offsets_change_no_score():
+    """Seconds since 1970, whose squares rounded away what a forest learns; and volts as squares."""
+    rng = np.random.default_rng(5)
+    y = rng.standard_normal((60, 2))
+    codes = y + 0.1 * rng.standard_normal((60, 2))
+    names = ("mcc", "sap_continuous", "mig", "dci_completeness", "informativeness")
+    some = {"scores": names, "n_null": 2, "n_null_learned": 1, "n_rotations": 0}
+    plain, moved, large = (
+        disentanglement(unit * codes, {"a": unit * y[:, 0] + shift, "b": y[:, 1]}, **some).estimate
+        for unit, shift in ((1, 0), (2.0**-10, 1.7e9), (2.0**600, 0))
+    )
+    np.testing.assert_allclose(moved, plain, atol=1e-3)
+    np.testing.assert_allclose(large, plain, atol=1e-9)
+
+
+def test_one_factor_has_no_modularity_whether_codes_know_it_or_not():
+    for codes in (_X, np.ones_like(_X)):
+        found = disentanglement(codes, {"a": _Y}, scores=("modularity",), n_null=1, n_rotations=1)
+        assert np.isnan(found.estimate.item())
+
+
+def test_blocks_that_leave_nothing_to_learn_from_are_refused_where_a_model_is_trained():
+    block, some = np.r_[0, np.ones(len(_Y) - 1)], {"n_null": 1, "n_rotations": 0}
+    with pytest.raises(ValueError, match="blocks leave .* give more blocks alike"):
+        disentanglement(_X, {"a": _Y}, blocks=block, scores=("informativeness",), **some)
+    assert disentanglement(_X, {"a": _Y}, blocks=block, scores=("mcc",), **some).estimate >= 0
+
+
 def test_factors_of_the_wrong_sort_are_refused():
     for options in ({"kinds": ["discrete"]}, {"periods": 180.0}):
         with pytest.raises(TypeError, match=f"{next(iter(options))}=.* mapping; give names"):

@@ -168,3 +168,9 @@ def test_inference_over_the_true_atoms_explains_985_and_exhaustive_search_finds_
 def test_what_cannot_be_matched_is_said_in_one_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_units_whose_squares_overflow_or_vanish_change_no_correlation():
+    z = np.random.default_rng(0).standard_normal((50, 2))
+    for unit in (1e200, 1e-200):  # correlated with nothing, or did not vary
+        assert mcc(z, unit * z).value == pytest.approx(1)

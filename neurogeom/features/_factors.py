@@ -10,6 +10,7 @@ import numpy as np
 from ..columns import is_missing, kind_name, plain_column
 from ..formulas.mutual_information import arcs, binned
 from ..options import hint, is_number, one_of, shown
+from ._slow_inputs import scales
 
 KINDS = ("discrete", "continuous", "circular")
 FEW_LEVELS = 20  # numbers of more levels are taken for continuous
@@ -59,8 +60,13 @@ class Factor:
 
     @property
     def targets(self):
-        """What a regression predicts, (row, target): the value, or cosine and sine of the angle."""
-        return _targets(self.kind, self.values)
+        """What a regression predicts, (row, target): the value in units of its sd from its mean,
+        since squares of values far from 0 round it away; or cosine and sine of the angle."""
+        found = _targets(self.kind, self.values)
+        if self.kind == "circular":
+            return found
+        centre, spread = scales(found)
+        return (found - centre) / np.where(spread > 0, spread, 1.0)
 
 
 def _targets(kind, values):

@@ -35,6 +35,7 @@ from ._score_table import (
 
 SCORES = (*CORRELATED, *INFORMED, *LEARNED)
 LEAST_ROWS = 20
+LEAST_HALF = 5  # rows to learn from, and to test
 MOST_ROWS = 5000  # that models learn from and are tested on
 BINS, ROWS_A_BIN = 20, 50
 LEAST_MARGIN = 0.01  # over turned codes, or their range where that is more
@@ -151,7 +152,8 @@ def disentanglement(
     ------
     KeyError, ValueError, TypeError
         A factor has one level, misses values or does not fit its kind; codes are not finite;
-        several sessions or time bins are given; rows are fewer than 20; an option is unknown.
+        several sessions or time bins are given; rows are fewer than 20, or blocks leave fewer than
+        5 to learn from or to test; an option is unknown.
 
     Examples
     --------
@@ -190,6 +192,9 @@ def disentanglement(
     bins = max(2, min(BINS, len(x) // ROWS_A_BIN)) if n_bins is None else n_bins
     whole(2, n_bins=bins)
     train, test = _split(len(x), blocks, seed)
+    if set(names) & set(LEARNED) and min(len(train), len(test)) < LEAST_HALF:
+        raise ValueError(f"blocks leave {len(train)} rows to learn from and {len(test)} to test; "
+                         "give more blocks alike, or scores that train no model")  # fmt: skip
     table = Table(
         standardised(x), found, Exchange(found, blocks, shuffle), train, test, names, bins,
         binning, importance, correlation == "spearman", seed,

@@ -196,8 +196,8 @@ def _gathered(given, factors):
     activities = {n: own for n, own in given.items() if isinstance(own, xr.DataArray)}
     named = not isinstance(factors, Mapping)
     if named and not activities:
-        raise ValueError(f"factors={shown(factors)} name coordinates, and there is no activity that "
-                         "has them; give a mapping of names to arrays")  # fmt: skip
+        raise ValueError(f"factors={shown(factors)} name coordinates, and there is no activity "
+                         "that has them; give a mapping of names to arrays")  # fmt: skip
     arrays = {n: reals(n, own) for n, own in given.items() if n not in activities}
     of_trial = {} if named else {str(n): plain_column(str(n), own) for n, own in factors.items()}
     counts = {n: a.shape[0] if a.ndim else 0 for n, a in {**arrays, **of_trial}.items()}

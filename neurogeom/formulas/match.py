@@ -99,9 +99,10 @@ def _standard(x, kind):
 
         x = rankdata(x, axis=0)
     size = np.abs(x).max(axis=0)
+    x = x / np.where(size > 0, size, 1.0)  # whose squares neither overflow nor vanish
     centred = x - x.mean(axis=0)
     length = np.linalg.norm(centred, axis=0)
-    varies = length > 1e-12 * size * np.sqrt(len(x))
+    varies = length > 1e-12 * np.sqrt(len(x))
     return np.where(varies, centred / np.where(varies, length, 1.0), 0.0)
 
 
