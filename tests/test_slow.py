@@ -292,6 +292,8 @@ def test_dims_of_labelled_factors_say_what_is_of_trials_and_what_of_bins():
     np.testing.assert_array_equal(found["bin"], bins)
     np.testing.assert_array_equal(found["trial"], bins.values[:, :1].repeat(20, 1))
     np.testing.assert_array_equal(found["time"], bins.values[:1].repeat(20, 0))
+    with pytest.raises(ValueError, match="2 trials have no block"):
+        series(x.assign_coords(block=("trial", np.r_[np.nan, np.nan, np.arange(18) // 3])), 1, 0)
     with pytest.raises(ValueError, match="has 19 values of time, and the activity .* 20"):
         factor_arrays({"few": bins[0, 1:]}, own)
     with pytest.raises(ValueError, match="'late' has other trial_ids"):

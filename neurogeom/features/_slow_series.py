@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from .. import activity as container
-from ..columns import plain_values
+from ..columns import is_missing, plain_values
 from ..levels import trial_column
 from ._slow_inputs import per, scales
 
@@ -109,6 +109,8 @@ def _counted(values, x):
 def _groups(x, lag):
     """Which moments stay together, int (trial, time), and in words."""
     n_trials, n_bins = x.sizes["trial"], x.sizes["time"]
+    if "block" in x.coords and (lost := int(is_missing(x["block"].values).sum())) > 0:
+        raise ValueError(f"{lost} trials have no block; leave those trials out")
     if "block" in x.coords and len(np.unique(x["block"].values)) >= SHARE:
         own, kept = np.unique(x["block"].values, return_inverse=True)[1], "blocks"
     elif n_trials >= FEW_TRIALS:

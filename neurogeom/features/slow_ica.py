@@ -55,9 +55,9 @@ def slow_ica(
 
     Raises
     ------
-    ValueError
-        Arrays are not finite or not alike; nothing changes; an option is not possible or has no
-        effect.
+    TypeError, ValueError
+        Arrays are not real, not finite or not alike; nothing changes; an option is not possible or
+        has no effect.
 
     Examples
     --------
@@ -81,7 +81,10 @@ def slow_ica(
     shape = np.array([increment_shape(own) for own in (d @ unmixing.T).T])
     order = np.argsort(shape, kind="stable")
     notes = [] if converged else [f"FastICA did not converge in {MOST_STEPS} steps"]
-    gaussian = int((~(shape < SPARSE)).sum())
+    if (few := int(np.isnan(shape).sum())) > 0:
+        notes.append(f"{few} of {len(shape)} components move in fewer than ten pairs, which tell "
+                     "no exponent")  # fmt: skip
+    gaussian = int((shape >= SPARSE).sum())
     if gaussian:
         notes.append(f"increments of {gaussian} of {len(shape)} components are nearly Gaussian "
                      f"(exponent {SPARSE} or more): their axes cannot be told")  # fmt: skip
