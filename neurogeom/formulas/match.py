@@ -187,7 +187,10 @@ def latent_r2(
         raise ValueError(f"{still.size} of {true.shape[1]} true latents do not vary, the first is "
                          f"{still[0]}; leave them out")  # fmt: skip
     own, code = true[:, pairs.true], found[:, pairs.found]
+    size = np.abs(own).max(axis=0)
+    own, code = own / size, code / size  # whose squares do not overflow
     if scaled:
+        code = code / np.maximum(np.abs(code).max(axis=0), np.finfo(float).tiny)
         power = np.square(code).sum(axis=0)
         code = code * (own * code).sum(axis=0) / np.where(power > 0, power, 1.0)
     total = np.square(own - own.mean(axis=0)).sum(axis=0)
@@ -262,7 +265,10 @@ def _paired(true, found, pairs):
     if not isinstance(pairs, Match):
         raise TypeError(f"pairs must be a Match, not {type(pairs).__name__}; give that of mcc or "
                         "of Dictionary.match")  # fmt: skip
-    if any(np.max(own) >= n for own, n in zip(pairs[2:], among.shape, strict=True)):
+    if any(
+        not own.size or own.min() < 0 or own.max() >= n
+        for own, n in zip(pairs[2:], among.shape, strict=True)
+    ):
         raise ValueError(f"pairs are not of {among.shape[0]} latents and {among.shape[1]} codes; "
                          "match these")  # fmt: skip
     return reals("true", true), reals("found", found), pairs

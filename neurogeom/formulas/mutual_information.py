@@ -102,7 +102,7 @@ def mutual_information(bins: np.ndarray, levels: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        They differ in samples.
+        They differ in samples, or are no whole numbers of 0 or more.
 
     Examples
     --------
@@ -114,6 +114,8 @@ def mutual_information(bins: np.ndarray, levels: np.ndarray) -> np.ndarray:
     if bins.ndim != 2 or levels.ndim != 2 or len(bins) != len(levels) or not len(bins):
         raise ValueError(f"bins {bins.shape} and levels {levels.shape}: give (sample, code) and "
                          "(sample, factor) of the same samples")  # fmt: skip
+    if any(own.dtype.kind not in "biu" or own.min(initial=0) < 0 for own in (bins, levels)):
+        raise ValueError("bins and levels must be whole numbers of 0 or more; give those of binned")
     (n, d), width = bins.shape, int(bins.max()) + 1
     place = bins + width * np.arange(d)
     found = np.empty((d, levels.shape[1]))
