@@ -727,6 +727,16 @@ def test_blocks_that_leave_nothing_to_learn_from_are_refused_where_a_model_is_tr
     assert disentanglement(_X, {"a": _Y}, blocks=block, scores=("mcc",), **some).estimate >= 0
 
 
+def test_angles_are_taken_as_bytes_too():
+    y, some = np.arange(0, 240, 4), {"scores": ("mcc",), "n_null": 0, "n_rotations": 0}
+    codes = np.cos(np.deg2rad(y))[:, None]
+    one, two = (
+        disentanglement(codes, {"a": y.astype(kind)}, periods={"a": 360}, **some).estimate.item()
+        for kind in (np.uint8, float)
+    )
+    assert one == two
+
+
 def test_factors_of_the_wrong_sort_are_refused():
     for options in ({"kinds": ["discrete"]}, {"periods": 180.0}):
         with pytest.raises(TypeError, match=f"{next(iter(options))}=.* mapping; give names"):

@@ -211,6 +211,8 @@ def test_factors_come_as_columns_as_time_and_as_arrays_of_trials_or_bins():
     named = factor_arrays(["side", "time"], own)
     assert named["side"][1].tolist() == ["b"] * 6
     np.testing.assert_allclose(named["time"][5], np.arange(6) * 0.1)
+    with pytest.raises(TypeError, match="factors=5 must be a list of names"):
+        factor_arrays(5, own)
     with pytest.raises(ValueError, match="factor 'odd' has shape"):
         factor_arrays({"odd": np.ones((6, 12))}, own)
 
@@ -225,6 +227,7 @@ def test_factors_come_as_columns_as_time_and_as_arrays_of_trials_or_bins():
         (lambda x: slow_factors(x, likelihood="poisson"), "likelihood='poisson' takes counts"),
         (lambda x: slow_factors(x, likelihood="bernoulli"), "likelihood='bernoulli'"),
         (lambda x: slow_factors(x, lag=0), "lag=0"),
+        (lambda x: slow_factors(x, kinds="circular"), "have no effect without factors"),
         (lambda x: slow_factors(x * np.nan), "no neuron was observed"),
     ],
 )
@@ -242,6 +245,13 @@ def test_columns_of_as_many_trials_as_bins_are_of_trials_and_bare_arrays_are_ref
     np.testing.assert_allclose(found["time"], np.broadcast_to(np.arange(20) * 0.1, (20, 20)))
     with pytest.raises(ValueError, match=r"20 each; give \(trial, time\)"):
         factor_arrays({"own": rule}, own)
+
+
+def test_a_loss_that_is_not_finite_stands_in_the_notes():
+    own = slow_population(1, 3, n_trials=10, n_bins=40)
+    with pytest.warns(UserWarning, match="not finite"):
+        found = slow_factors(own.activity, **SMALL | {"steps": 9, "lr": 1e20}, n_null=0)
+    assert "is not finite at step" in found.attrs["notes"][0]
 
 
 def test_fewer_neurons_than_latents_have_fewer_components():

@@ -135,6 +135,7 @@ def _factor(name, column, kind, period, n_rows):
         return Factor.of(name, kind, levels.astype(float), levels)
     n_levels = max(2, min(LEVELS, n_rows // ROWS_A_LEVEL))
     if kind == "circular":
+        values = values.astype(float)  # bytes hold no 360
         angle = 2 * np.pi * (values % period) / period
         if not _span(_targets(kind, angle)).size:
             raise ValueError(f"factor {name!r} has one angle of period {period}, written in "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 from .. import activity as container
 from ..columns import is_missing, plain_values
 from ..levels import trial_column
+from ..options import shown
 from ._slow_inputs import per, scales
 
 KEY = 75  # of random streams
@@ -137,8 +138,8 @@ def factor_arrays(factors, own):
     """{name: (trial, time)} of trial columns, "time", or arrays of trials, of bins, or of both,
     which have the trials of the activity as it was given, in its order."""
     x, shape = own.activity, (own.n_given, own.group.shape[1])
-    if isinstance(factors, str):
-        raise TypeError(f"factors={factors!r} must be a list of names, as [{factors!r}]")
+    if isinstance(factors, str) or not isinstance(factors, Iterable):
+        raise TypeError(f"factors={shown(factors)} must be a list of names, as ['choice']")
     if not isinstance(factors, Mapping):
         factors = {name: None for name in factors}
     found = {}

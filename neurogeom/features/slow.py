@@ -128,6 +128,8 @@ def slow_factors(
         raise ValueError("likelihood='poisson' takes counts, and this activity (in "
                          f"{own.activity.attrs['units']!r}) is none; give 'gaussian'")  # fmt: skip
     columns = factor_arrays(factors, own)
+    if not columns and (kinds or periods):
+        raise ValueError("kinds and periods have no effect without factors; leave them out")
     roots = own.counts and likelihood == "gaussian"
     values = np.sqrt(own.values) if roots else own.values
     x0, x1 = own.pairs(values, lag, held_out=False)
@@ -290,7 +292,7 @@ def _attrs(own, found, pair, lag, n_train, n_test, n_null, roots):
         **{k: trained[k] for k in ("likelihood", "obs_sd", "loss", "rate", "beta", "gamma", "steps",
                                    "batch", "lr", "layers", "seed", "device")},
         "n_restarts": pair.results.sizes["net"] // 2,
-        "notes": _notes(found),
+        "notes": [text for text in trained["notes"] if "not finite" in text] + _notes(found),
         "version": __version__,
     }  # fmt: skip
 

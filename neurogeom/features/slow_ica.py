@@ -114,8 +114,8 @@ def unmixed(d, seed, n_components=None):
     sizes = np.linalg.svd(d - d.mean(axis=0), compute_uv=False)
     rank = int((sizes > sizes[:1].max(initial=0) * 1e-7).sum())
     if not rank:
-        raise ValueError("no feature changes from the first moment to the second; give pairs that "
-                         "differ")  # fmt: skip
+        raise ValueError("no feature changes from the first moment to the second, or each by one "
+                         "and the same step in all pairs; give pairs that differ")  # fmt: skip
     drawn = np.random.SeedSequence(seed, spawn_key=(KEY,)).generate_state(1)[0]
     ica = FastICA(min(rank, n_components or rank), whiten="unit-variance", max_iter=MOST_STEPS,
                   random_state=int(drawn))  # fmt: skip
