@@ -217,8 +217,9 @@ def exact_support(
 
     Examples
     --------
-    >>> exact_support([[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.2], [0.3, 0.1]])
-    0.5
+    >>> true, found = [[1, 0], [0, 1], [0, 0], [0, 2]], [[0, 0.2], [0.3, 0.1], [0, 0], [0.7, 0.1]]
+    >>> exact_support(true, found), exact_support(true, found, tolerance=0.1)
+    (0.5, 1.0)
     """
     number(0, tolerance=tolerance)
     true, found, pairs = _paired(true, found, pairs)
