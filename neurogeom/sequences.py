@@ -7,7 +7,7 @@ ICLR, arXiv:2007.10930, and its code; Locatello et al. 2020 for the uniform ones
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ KEY = 71  # of random streams
 TRANSITIONS = ("laplace", "uniform", "gaussian")
 RATES = (1.0, 10.0)  # between which the rate of each pair is drawn where none is given
 MATRICES = 200  # of which the best conditioned mixes
+ROUNDS = 100  # in which jumps are drawn until they stay in the range
 SLOPE = 0.2  # of the mixing nonlinearity below 0
 
 
@@ -150,7 +151,7 @@ def natural_pairs(
     Raises
     ------
     ValueError
-        A number is not above 0.
+        The exponent is not from 0.01 to 20, or the scale not above 0 and at most 100.
 
     Examples
     --------
@@ -160,7 +161,8 @@ def natural_pairs(
     0.5
     """
     whole(1, n_pairs=n_pairs)
-    number(above=0, exponent=exponent, scale=scale)
+    number(0.01, 20, exponent=exponent)
+    number(most=100, above=0, scale=scale)
     rng = _rng(seed, 2)
     ranges = {"row": (0.2, 0.8), "column": (0.2, 0.8), "area": (0.02, 0.12)}
     first = {name: rng.uniform(*ends, n_pairs) for name, ends in ranges.items()}
@@ -172,11 +174,15 @@ def natural_pairs(
     for name, (low, high) in ranges.items():
         own, rest = first[name].copy(), np.arange(n_pairs)
         unit = scale * (high if name == "area" else 1)
-        while len(rest):
+        for _ in range(ROUNDS):
             size = rng.gamma(1 / exponent, size=len(rest)) ** (1 / exponent)
             own[rest] = first[name][rest] + unit * size * rng.choice([-1, 1], len(rest))
             rest = rest[(own[rest] < low) | (own[rest] > high)]
-        second[name] = own
+            if not len(rest):
+                break
+        room = np.array([first[name] - low, high - first[name]])[:, rest] / unit  # down and up
+        own[rest] = first[name][rest] + unit * _jumps(rng, room, exponent)
+        second[name] = np.clip(own, low, high)  # of the last bits
     return tuple({**stays, **own, "size": np.sqrt(own["area"] / np.pi)} for own in (first, second))
 
 
@@ -272,6 +278,8 @@ class Sprites:
     def __post_init__(self):
         whole(1, n_sizes=self.n_sizes, n_angles=self.n_angles, n_rows=self.n_rows,
               n_columns=self.n_columns, side=self.side)  # fmt: skip
+        if isinstance(self.shapes, str) or not np.size(self.shapes):
+            raise ValueError(f"shapes={self.shapes!r} is no list of names; give some as ('disc',)")
         for name in self.shapes:
             one_of(SHAPES, shapes=name)
 
@@ -284,13 +292,14 @@ class Sprites:
         """Values of grid points (image, factor), as :func:`neurogeom.stimuli.images` takes them."""
         index = np.asarray(index)
         if (
-            index.ndim != 2
+            index.dtype.kind not in "iu"
+            or index.ndim != 2
             or index.shape[1] != 5
             or (index < 0).any()
             or (index >= self.sizes).any()
         ):
-            raise ValueError(f"index of shape {index.shape} must be (image, 5), each below "
-                             f"{self.sizes}")  # fmt: skip
+            raise ValueError(f"index of shape {index.shape} must be (image, 5), whole numbers "
+                             f"from 0, each below {self.sizes}")  # fmt: skip
         ends = {"size": (0.1, 0.22), "row": (0.25, 0.75), "column": (0.25, 0.75)}
         found = {"shape": np.asarray(self.shapes)[index[:, 0]]}
         for i, name in enumerate(self.names[1:], 1):
@@ -311,6 +320,19 @@ def drawn(factors: Mapping[str, np.ndarray], side: int = 16) -> np.ndarray:
     """Images of the sprites with these factors, such as :func:`natural_pairs` gives."""
     own = (factors[name] for name in ("shape", "size", "row", "column"))
     return images(*own, angle=factors["angle"], side=side)
+
+
+def _jumps(rng, room, exponent):
+    """Draws of the law e^(-|d|^exponent) between -room[0] and room[1], room (2, pair): quantiles of
+    the gamma law of |d|^exponent, for where draws hardly ever fit.
+    """
+    from scipy.special import gammainc, gammaincinv
+
+    share = gammainc(1 / exponent, room**exponent)  # of each side within its room
+    up = rng.random(room.shape[1]) * share.sum(axis=0) >= share[0]
+    rank = rng.random(room.shape[1]) * np.where(up, *share[::-1])
+    size = gammaincinv(1 / exponent, rank) ** (1 / exponent)
+    return np.where(up, size, -size)
 
 
 def _reached(size, start, rates):
@@ -361,6 +383,8 @@ def _sizes(sizes, n_pairs):
 
 
 def _positions(categorical, sizes):
+    if not isinstance(categorical, Iterable):
+        raise ValueError(f"categorical={categorical!r} is no list of positions; give some as [0]")
     for i in categorical:
         if not is_whole(i) or i >= len(sizes):
             raise ValueError(f"categorical={categorical!r}: give positions from 0 to "

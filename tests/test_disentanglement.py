@@ -497,13 +497,26 @@ def test_factors_move_together():
     np.testing.assert_array_equal(a, 2 - b)
 
 
-def test_a_shift_keeps_the_order_of_rows_and_is_never_nil():
-    y = np.random.default_rng(25).standard_normal(50)
-    for seed in range(5):
-        _, (moved,) = _exchanged({"a": y}, np.zeros(50, int), "shift", seed)
-        lags = [lag for lag in range(50) if (np.roll(y, lag) == moved).all()]
-        assert len(lags) == 1
-        assert lags[0] > 0
+def test_a_shift_keeps_the_order_of_rows_and_every_lag_is_drawn():
+    y = np.random.default_rng(25).standard_normal(21)
+    drawn = set()
+    for seed in range(150):
+        notes, (moved,) = _exchanged({"a": y}, np.zeros(21, int), "shift", seed)
+        (lag,) = [lag for lag in range(21) if (np.roll(y, lag) == moved).all()]
+        drawn.add(lag)
+    assert drawn == set(range(21))
+    assert notes == ["shuffle='shift' allows 21 arrangements of 21 rows, so p is coarse"]
+
+
+def test_shifts_within_short_blocks_reject_no_more_often_than_said():
+    """Without a lag of 0 each block of two could only be swapped: half of all data sets at 0.01."""
+    block, p = np.repeat(np.arange(10), 2), []
+    for s in range(20):
+        x, y = np.random.default_rng(s).standard_normal((2, 20))
+        found = disentanglement(x[:, None], {"y": y}, blocks=block, shuffle="shift", seed=s,
+                                scores=("mcc",), n_null=19, n_rotations=0)  # fmt: skip
+        p.append(found.p_value.item())
+    assert (np.array(p) <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20)
 
 
 def test_few_blocks_are_said_to_leave_p_coarse():
@@ -648,7 +661,7 @@ _GAPS = np.where(np.eye(40, 2, dtype=bool), np.nan, _X)
     [
         (lambda: disentanglement(_X, {"a": np.ones(40)}), "'a' has one level, 1.0; leave it out"),
         (lambda: disentanglement(_GAPS, {"a": _Y}), "codes are not finite in 2 of 40 rows"),
-        (lambda: disentanglement(_X[:, 0], {"a": _Y}), "no matrix of numbers"),
+        (lambda: disentanglement(_X[:, 0], {"a": _Y}), "are no matrix"),
         (lambda: disentanglement(_X, {"a": _Y[:30]}), "30 entries but there are 40 rows"),
         (lambda: disentanglement(_X, {}), "factors is empty"),
         (lambda: disentanglement(_X[:10], {"a": _Y[:10]}), "10 rows are too few"),
@@ -686,7 +699,50 @@ def test_what_cannot_be_scored_is_said_in_one_sentence(call, message):
         call()
 
 
+def test_units_and_offsets_change_no_score():
+    """Seconds since 1970, whose squares rounded away what a forest learns; and volts as squares."""
+    rng = np.random.default_rng(5)
+    y = rng.standard_normal((60, 2))
+    codes = y + 0.1 * rng.standard_normal((60, 2))
+    names = ("mcc", "sap_continuous", "mig", "dci_completeness", "informativeness")
+    some = {"scores": names, "n_null": 2, "n_null_learned": 1, "n_rotations": 0}
+    plain, moved, large = (
+        disentanglement(unit * codes, {"a": unit * y[:, 0] + shift, "b": y[:, 1]}, **some).estimate
+        for unit, shift in ((1, 0), (2.0**-10, 1.7e9), (2.0**600, 0))
+    )
+    np.testing.assert_allclose(moved, plain, atol=1e-3)
+    np.testing.assert_allclose(large, plain, atol=1e-9)
+
+
+def test_one_factor_has_no_modularity_whether_codes_know_it_or_not():
+    for codes in (_X, np.ones_like(_X)):
+        found = disentanglement(codes, {"a": _Y}, scores=("modularity",), n_null=1, n_rotations=1)
+        assert np.isnan(found.estimate.item())
+
+
+def test_blocks_that_leave_nothing_to_learn_from_are_refused_where_a_model_is_trained():
+    block, some = np.r_[0, np.ones(len(_Y) - 1)], {"n_null": 1, "n_rotations": 0}
+    with pytest.raises(ValueError, match="blocks leave .* give more blocks alike"):
+        disentanglement(_X, {"a": _Y}, blocks=block, scores=("informativeness",), **some)
+    assert disentanglement(_X, {"a": _Y}, blocks=block, scores=("mcc",), **some).estimate >= 0
+
+
+def test_angles_are_taken_as_bytes_too():
+    y, some = np.arange(0, 240, 4), {"scores": ("mcc",), "n_null": 0, "n_rotations": 0}
+    codes = np.cos(np.deg2rad(y))[:, None]
+    one, two = (
+        disentanglement(codes, {"a": y.astype(kind)}, periods={"a": 360}, **some).estimate.item()
+        for kind in (np.uint8, float)
+    )
+    assert one == two
+
+
 def test_factors_of_the_wrong_sort_are_refused():
+    for options in ({"kinds": ["discrete"]}, {"periods": 180.0}):
+        with pytest.raises(TypeError, match=f"{next(iter(options))}=.* mapping; give names"):
+            disentanglement(_X, {"a": _Y}, **options)
+    with pytest.raises(TypeError, match="codes must be an array of real numbers"):
+        disentanglement([[1, 2], [3]], {"a": _Y})
     with pytest.raises(TypeError, match="mapping of names to arrays"):
         disentanglement(_X, ["a"])
     with pytest.raises(TypeError, match="list of its trial columns"):

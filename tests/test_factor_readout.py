@@ -133,6 +133,7 @@ def test_the_order_of_trials_changes_nothing_and_arrays_follow_the_activity():
     arrays = read(moved, {k: v[order] for k, v in factors.items()}, raw=code[order, :2])
     np.testing.assert_array_equal(plain.estimate, arrays.estimate)
     np.testing.assert_array_equal(plain.raw, arrays.raw)
+    np.testing.assert_array_equal(plain.raw, read(moved, names, raw=code[order, :2]).raw)
     assert plain.estimate.equals(read(code, factors).estimate)
 
 
@@ -191,6 +192,9 @@ CODE, FACTORS = made(n=20)
         (lambda: factor_readout(CODE, FACTORS, n_folds=11), "20 trials in 11 parts are too few"),
         (lambda: factor_readout(CODE, FACTORS, n_folds=1), "n_folds=1 is not possible"),
         (lambda: factor_readout([ng.from_arrays(CODE)], FACTORS), "several sessions"),
+        (lambda: factor_readout(ng.from_arrays(CODE), 5), "factors=5 are no names of columns"),
+        (lambda: factor_readout(CODE, FACTORS, discrete=["size"], circular={"size": 1}), "both na"),
+        (lambda: factor_readout({"raw input": CODE}, FACTORS, raw=CODE), "is the name of raw"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_sentence(call, message):

@@ -120,3 +120,18 @@ def test_increments_that_mostly_rest_are_as_sparse_as_can_be_and_too_few_have_no
         assert lap.increment_shape(d) < 0.1
         assert np.isnan(lap.increment_shape(d[91:]))
         assert np.isnan(lap.increment_shape(np.zeros(50)))
+
+
+def test_lists_are_taken_and_what_has_no_value_is_refused():
+    assert (
+        lap.kl([0.0, 1.0], [1.0, 2.0], 6).tolist() == lap.kl(np.r_[0, 1], np.r_[1, 2], 6).tolist()
+    )
+    assert lap.expected_abs(np.float32([1]), 0.5).dtype == np.float32
+    for call in (lap.best_sd, lambda rate: lap.kl(0.0, 1.0, rate)):
+        with pytest.raises(ValueError, match="rate=0 is not possible"):
+            call(0)
+    with pytest.raises(ValueError, match=r"d of shape \(3,\) must be \(..., pair, latent\)"):
+        lap.beyond(np.ones(3), np.ones(3))
+    for d in (np.r_[np.ones(20), np.nan], np.ones((20, 2))):  # had an exponent, of nothing
+        with pytest.raises(ValueError, match="all finite"):
+            lap.increment_shape(d)

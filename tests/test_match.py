@@ -168,3 +168,19 @@ def test_inference_over_the_true_atoms_explains_985_and_exhaustive_search_finds_
 def test_what_cannot_be_matched_is_said_in_one_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_units_whose_squares_overflow_or_vanish_change_no_correlation():
+    z = np.random.default_rng(0).standard_normal((50, 2))
+    for unit in (1e200, 1e-200):  # correlated with nothing, or did not vary
+        assert mcc(z, unit * z).value == pytest.approx(1)
+        assert latent_r2(unit * z, 0.5 * unit * z).value == pytest.approx(0.75, abs=0.01)
+        assert latent_r2(z, unit * z, scaled=True).value == pytest.approx(1)
+
+
+def test_pairs_of_none_and_of_rows_counted_from_the_end_are_refused():
+    z = np.random.default_rng(0).standard_normal((9, 2))
+    for true in ([], [-1]):
+        own = Match(1.0, np.ones(len(true)), np.array(true, int), np.zeros(len(true), int))
+        with pytest.raises(ValueError, match="pairs are not of 2 latents and 2 codes"):
+            latent_r2(z, z, pairs=own)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 from sklearn.metrics import mutual_info_score
 
+from neurogeom.formulas.disentanglement import mig
 from neurogeom.formulas.mutual_information import (
     arcs,
     binned,
@@ -88,7 +89,7 @@ def test_a_constant_column_is_one_bin_in_silence(binning):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = binned(np.full((10, 1), 0.1), 4, binning=binning)
-        assert len(np.unique(found)) == 1
+        assert set(found.ravel().tolist()) == {0}
         assert mutual_information(found, np.arange(10)[:, None] % 2)[0, 0] == 0.0
 
 
@@ -104,8 +105,12 @@ def test_arcs_forget_whole_turns_and_do_not_split_at_zero():
     [
         (lambda: binned(np.zeros((3, 1)), 2, binning="kmeans"), "binning='kmeans' is unknown"),
         (lambda: binned(np.full((3, 1), np.nan), 2), "finite numbers"),
+        (lambda: binned(np.zeros((3, 1)), 2.5), "n_bins=2.5 is not possible"),
         (lambda: binned(np.zeros(3), 2), "give \\(sample, column\\)"),
         (lambda: mutual_information(np.zeros((3, 1), int), np.zeros((4, 1), int)), "same samples"),
+        (lambda: mutual_information(np.zeros((3, 1)), np.zeros((3, 1), int)), "must be whole"),
+        (lambda: mutual_information(-np.eye(3, dtype=int), np.eye(3, dtype=int)), "must be whole"),
+        (lambda: mig(np.ones((3, 2)), np.ones(3)), "of 2 factors and entropy of shape"),
     ],
 )
 def test_what_cannot_be_counted_is_said_in_one_sentence(call, message):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import gennorm, kstest, laplace, norm
+from scipy.stats import gennorm, ks_2samp, kstest, laplace, norm
 
 from neurogeom import sequences
 from neurogeom.formulas.laplace_transition import increment_shape
@@ -87,6 +87,17 @@ def test_natural_jumps_have_their_exponent_and_stay_inside(exponent):
     np.testing.assert_allclose(np.pi * second["size"] ** 2, second["area"])
 
 
+def test_jumps_that_hardly_ever_fit_are_drawn_too_and_by_the_same_law():
+    """Drawn until they fit, those of so small an exponent had no end."""
+    for own in natural_pairs(50, exponent=0.05, scale=100):
+        assert (own["row"] >= 0.2).all()
+        assert (own["area"] <= 0.12).all()
+    room = np.full((2, 4000), [[0.7], [2.0]])
+    found = sequences._jumps(np.random.default_rng(0), room, 1.0)
+    wanted = laplace.rvs(size=8000, random_state=1)
+    assert ks_2samp(found, wanted[(wanted > -0.7) & (wanted < 2)]).pvalue > 0.01
+
+
 def test_mixed_latents_are_gaussian_at_first_and_move_by_their_laws():
     n, rate = 20_000, 3.0
     laws = {"laplace": laplace(scale=1 / rate), "gaussian": norm(scale=np.sqrt(2) / rate)}
@@ -165,6 +176,9 @@ def test_no_two_points_of_a_grid_look_the_same():
         (lambda: mixed_pairs(1, 5, transition="uniform"), "of one factor none can rest"),
         (lambda: mixed_pairs(2, 5, transition="laplacian"), "did you mean 'laplace'"),
         (lambda: natural_pairs(5, exponent=-1.0), "exponent=-1.0 is not possible"),
+        (lambda: laplace_pairs([3, 4], 5, categorical=0), "categorical=0 is no list"),
+        (lambda: Sprites(shapes="disc"), "shapes='disc' is no list of names"),
+        (lambda: Sprites().images(np.zeros((1, 5))), "must be .* whole numbers from 0"),
         (lambda: Sprites(shapes=("disk",)), "did you mean 'disc'"),
         (lambda: Sprites().images(np.array([[0, 0, 1, 0, 0]])), "each below"),
     ],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 torch = pytest.importorskip("torch")
@@ -210,6 +211,8 @@ def test_factors_come_as_columns_as_time_and_as_arrays_of_trials_or_bins():
     named = factor_arrays(["side", "time"], own)
     assert named["side"][1].tolist() == ["b"] * 6
     np.testing.assert_allclose(named["time"][5], np.arange(6) * 0.1)
+    with pytest.raises(TypeError, match="factors=5 must be a list of names"):
+        factor_arrays(5, own)
     with pytest.raises(ValueError, match="factor 'odd' has shape"):
         factor_arrays({"odd": np.ones((6, 12))}, own)
 
@@ -230,6 +233,7 @@ def test_factors_come_as_columns_as_time_and_as_arrays_of_trials_or_bins():
             lambda x: slow_factors(x.where((x.trial_id < 7) == (x.unit_id == 1))),
             "on all 12 trials, in all bins; the longest, unit_id 1, was on 7, with 0 others of 4",
         ),
+        (lambda x: slow_factors(x, kinds="circular"), "have no effect without factors"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(call, message):
@@ -253,6 +257,13 @@ def test_columns_of_as_many_trials_as_bins_are_of_trials_and_bare_arrays_are_ref
     np.testing.assert_allclose(found["time"], np.broadcast_to(np.arange(20) * 0.1, (20, 20)))
     with pytest.raises(ValueError, match=r"20 each; give \(trial, time\)"):
         factor_arrays({"own": rule}, own)
+
+
+def test_a_loss_that_is_not_finite_stands_in_the_notes():
+    own = slow_population(1, 3, n_trials=10, n_bins=40)
+    with pytest.warns(UserWarning, match="not finite"):
+        found = slow_factors(own.activity, **SMALL | {"steps": 9, "lr": 1e20}, n_null=0)
+    assert "is not finite at step" in found.attrs["notes"][0]
 
 
 def test_fewer_neurons_than_latents_have_fewer_components():
@@ -291,6 +302,42 @@ def test_arrays_of_factors_follow_the_trials_as_they_were_given():
     for name, given in one.items():
         np.testing.assert_array_equal(given, two[name])
     np.testing.assert_array_equal(one["trial"][:, 0], own.values[:, 0, 0])
+
+
+def test_dims_of_labelled_factors_say_what_is_of_trials_and_what_of_bins():
+    """Of as many trials as bins, where shapes tell nothing."""
+    x = recorded(numbered(20, 20))
+    own = series(x, 1, 0)
+    bins = xr.DataArray(np.arange(400.0).reshape(20, 20), dims=("trial", "time"))
+    given = {"bin": bins.T, "trial": bins[:, 0], "time": bins[0]}
+    found = factor_arrays(given, own)
+    np.testing.assert_array_equal(found["bin"], bins)
+    np.testing.assert_array_equal(found["trial"], bins.values[:, :1].repeat(20, 1))
+    np.testing.assert_array_equal(found["time"], bins.values[:1].repeat(20, 0))
+    with pytest.raises(ValueError, match="2 trials have no block"):
+        series(x.assign_coords(block=("trial", np.r_[np.nan, np.nan, np.arange(18) // 3])), 1, 0)
+    with pytest.raises(ValueError, match="has 19 values of time, and the activity .* 20"):
+        factor_arrays({"few": bins[0, 1:]}, own)
+    back, other = (
+        bins.assign_coords(trial_id=("trial", i)) for i in (np.arange(20)[::-1], range(1, 21))
+    )
+    np.testing.assert_array_equal(factor_arrays({"bin": back}, own)["bin"], bins[::-1])
+    with pytest.raises(ValueError, match="of which 19 are shared by trial_id"):
+        factor_arrays({"other": other}, own)
+
+
+def test_one_block_that_is_held_out_is_shifted_and_moments_without_a_factor_are_counted():
+    """Rows that change places would make of any two slow series a relation."""
+    own = slow_population(1, 4, n_trials=10, n_bins=60, seed=1)
+    x = own.activity.assign_coords(block=("trial", np.repeat(np.arange(5), 2)))
+    drift = np.cumsum(np.random.default_rng(0).standard_normal((10, 60)), axis=1)
+    drift[:, 0] = np.nan
+    some = SMALL | {"steps": 5, "n_latents": 1}
+    found = slow_factors(x, {"drift": drift}, **some, n_null=99)
+    assert found.attrs["held_out"] == "1 of 5 blocks"
+    assert found.attrs["n_moments_compared"] == 2 * 59
+    assert found.attrs["n_moments_without_factor"] == 2
+    assert float(found.mcc_chance.mean()) > 0.11  # of rows that change places it is 0.07
 
 
 @pytest.mark.parametrize("lag", [1, 2])

@@ -90,3 +90,12 @@ def test_a_constant_with_rounding_is_no_component():
 def test_a_lag_of_pairs_is_refused():
     with pytest.raises(ValueError, match="lag=3 has no effect"):
         slow_ica(np.eye(3), np.eye(3)[::-1], lag=3)
+
+
+def test_few_pairs_tell_no_exponent_and_are_not_called_gaussian():
+    x0, x1 = np.random.default_rng(0).standard_normal((2, 5, 2))
+    assert slow_ica(x0, x1).attrs["notes"] == [
+        "2 of 2 components move in fewer than ten pairs, which tell no exponent"
+    ]
+    with pytest.raises(TypeError, match="x0 must be an array of real numbers"):
+        slow_ica([[1, 2], [3]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..columns import is_missing, kind_name, plain_column
 from ..formulas.mutual_information import arcs, binned
 from ..options import hint, is_number, one_of, shown
+from ._slow_inputs import scales
 
 KINDS = ("discrete", "continuous", "circular")
 FEW_LEVELS = 20  # numbers of more levels are taken for continuous
@@ -58,8 +60,13 @@ class Factor:
 
     @property
     def targets(self):
-        """What a regression predicts, (row, target): the value, or cosine and sine of the angle."""
-        return _targets(self.kind, self.values)
+        """What a regression predicts, (row, target): the value in units of its sd from its mean,
+        since squares of values far from 0 round it away; or cosine and sine of the angle."""
+        found = _targets(self.kind, self.values)
+        if self.kind == "circular":
+            return found
+        centre, spread = scales(found)
+        return (found - centre) / np.where(spread > 0, spread, 1.0)
 
 
 def _targets(kind, values):
@@ -88,6 +95,9 @@ def factors_of(columns, kinds, periods, n_rows) -> list[Factor]:
     """
     if not columns:
         raise ValueError("factors is empty; give at least one, as {'rule': labels}")
+    if periods is not None and not isinstance(periods, Mapping):
+        raise TypeError(f"periods={shown(periods)} is no mapping; give names and periods, as "
+                        "{'angle': 360.0}")  # fmt: skip
     kinds, periods = _kinds(kinds, columns), dict(periods or {})
     for name in [*kinds, *periods]:
         if name not in columns:
@@ -101,6 +111,9 @@ def factors_of(columns, kinds, periods, n_rows) -> list[Factor]:
 def _kinds(kinds, columns):
     if kinds is None:
         return {}
+    if not isinstance(kinds, str | Mapping):
+        raise TypeError(f"kinds={shown(kinds)} is neither a kind nor a mapping; give names and "
+                        "kinds, as {'rule': 'discrete'}")  # fmt: skip
     kinds = dict.fromkeys(columns, kinds) if isinstance(kinds, str) else dict(kinds)
     for kind in kinds.values():
         one_of(KINDS, kind=kind)
@@ -122,6 +135,7 @@ def _factor(name, column, kind, period, n_rows):
         return Factor.of(name, kind, levels.astype(float), levels)
     n_levels = max(2, min(LEVELS, n_rows // ROWS_A_LEVEL))
     if kind == "circular":
+        values = values.astype(float)  # bytes hold no 360
         angle = 2 * np.pi * (values % period) / period
         if not _span(_targets(kind, angle)).size:
             raise ValueError(f"factor {name!r} has one angle of period {period}, written in "

@@ -82,9 +82,11 @@ class Table:
 
 def standardised(x):
     """Columns of mean 0 and variance 1, constant ones 0."""
+    size = np.abs(x).max(axis=0)
+    x = x / np.where(size > 0, size, 1.0)  # whose squares neither overflow nor vanish
     centred = x - x.mean(axis=0)
     spread = centred.std(axis=0)
-    varies = spread > 1e-12 * np.abs(x).max(axis=0)
+    varies = spread > 1e-12
     return np.where(varies, centred / np.where(varies, spread, 1.0), 0.0)
 
 
@@ -199,6 +201,8 @@ def _informative(excess, null):
 
 
 def _modularity(information, informs):
+    if information.shape[1] == 1:
+        return np.nan
     return float(modularities(information)[informs].mean()) if informs.any() else 0.0
 
 

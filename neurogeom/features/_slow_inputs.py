@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..options import number, one_of, shown, whole
+from ..options import number, one_of, reals, shown, whole
 
 ROUNDING = 1e-13  # sd of a constant, as a share of its size
 LIKELIHOODS = ("gaussian", "bernoulli", "poisson")
@@ -32,7 +32,7 @@ def per(spread):
 
 def moments(x0, x1, lag):
     """Two moments (..., pair, feature) of what was given: two arrays, or a series and a lag."""
-    first = np.asarray(x0)
+    first = reals("x0", x0)
     if x1 is None:
         lag = 1 if lag is None else lag
         whole(1, lag=lag)
@@ -43,15 +43,15 @@ def moments(x0, x1, lag):
     else:
         if lag is not None:
             raise ValueError(f"lag={lag!r} has no effect on pairs x0 and x1; leave one out")
-        second = np.asarray(x1)
+        second = reals("x1", x1)
     if first.ndim not in (2, 3) or first.shape != second.shape or not first.size:
         raise ValueError(f"x0 and x1 have shapes {first.shape} and {second.shape}; give (pair, "
                          "feature) of the same pairs twice")  # fmt: skip
     for name, own in {"x0": first, "x1": second}.items():
-        if own.dtype.kind not in "fiub" or not np.isfinite(own).all():
+        if not np.isfinite(own).all():
             raise ValueError(f"{name} is not all finite numbers; leave out pairs with NaN or "
                              "infinity")  # fmt: skip
-    return first.astype(float, copy=False), second.astype(float, copy=False)
+    return first, second
 
 
 def checked(first, second, likelihood, obs_sd, loss, gamma):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from .. import activity as container
-from ..columns import plain_values
+from ..columns import is_missing, plain_values
 from ..levels import trial_column
+from ..options import shown
 from ._gaps import no_complete_neuron
 from ._given import GIVEN, beside
 from ._slow_inputs import per, scales
@@ -114,6 +115,8 @@ def _counted(values, x):
 def _groups(x, lag):
     """Which moments stay together, int (trial, time), and in words."""
     n_trials, n_bins = x.sizes["trial"], x.sizes["time"]
+    if "block" in x.coords and (lost := int(is_missing(x["block"].values).sum())) > 0:
+        raise ValueError(f"{lost} trials have no block; leave those trials out")
     if "block" in x.coords and len(np.unique(x["block"].values)) >= SHARE:
         own, kept = np.unique(x["block"].values, return_inverse=True)[1], "blocks"
     elif n_trials >= FEW_TRIALS:
@@ -140,23 +143,29 @@ def factor_arrays(factors, own):
     """{name: (trial, time)} of trial columns, "time", or arrays of trials, of bins, or of both,
     which have the trials of the activity as it was given, in its order."""
     x, shape = own.activity, (own.n_given, own.group.shape[1])
-    if isinstance(factors, str):
-        raise TypeError(f"factors={factors!r} must be a list of names, as [{factors!r}]")
+    if isinstance(factors, str) or not isinstance(factors, Iterable):
+        raise TypeError(f"factors={shown(factors)} must be a list of names, as ['choice']")
     if not isinstance(factors, Mapping):
         factors = {name: None for name in factors}
     found = {}
     for name, given in factors.items():
-        given = beside(given, own.source)
         if given is None:
             of_time = name == "time"
             values = x["time"].values if of_time else trial_column(x, name)[:, None]
             found[name] = np.broadcast_to(values, own.group.shape)
             continue
-        values = plain_values(str(name), given)
-        if values.shape == (shape[0],) == (shape[1],):
+        dims = given.dims if isinstance(given, xr.DataArray) else ()
+        values = plain_values(str(name), beside(given, own.source))
+        if dims in (("trial",), ("time",)):
+            values = values[:, None] if dims == ("trial",) else values[None]
+            if values.size != shape[dims == ("time",)]:
+                raise ValueError(f"factor {name!r} has {values.size} values of {dims[0]}, and the "
+                                 f"activity as it was given {shape[dims == ('time',)]}; give one "
+                                 "each")  # fmt: skip
+        elif values.shape == (shape[0],) == (shape[1],):
             raise ValueError(f"factor {name!r} has one value a trial or one a bin, of which there "
                              f"are {shape[0]} each; give (trial, time)")  # fmt: skip
-        if values.shape == (shape[0],):
+        elif values.shape == (shape[0],):
             values = values[:, None]
         elif values.shape not in ((shape[1],), shape):
             raise ValueError(f"factor {name!r} has shape {values.shape}; give one value a trial, "

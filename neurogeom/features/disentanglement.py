@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..engine.multiplicity import rank_p
 from ..formulas.match import KINDS as CORRELATIONS
 from ..formulas.mutual_information import BINNING
 from ..levels import trial_column
-from ..options import one_of, some_of, whole
+from ..options import one_of, reals, some_of, whole
 from ._blind_spots import BLIND_SPOTS
 from ._exchange_rows import SHUFFLES, Exchange
 from ._factors import factors_of
@@ -36,6 +36,7 @@ from ._score_table import (
 
 SCORES = (*CORRELATED, *INFORMED, *LEARNED)
 LEAST_ROWS = 20
+LEAST_HALF = 5  # rows to learn from, and to test
 MOST_ROWS = 5000  # that models learn from and are tested on
 BINS, ROWS_A_BIN = 20, 50
 LEAST_MARGIN = 0.01  # over turned codes, or their range where that is more
@@ -103,8 +104,8 @@ def disentanglement(
         that miss one of the other trials.
     factors : mapping of names to arrays (row,); of an activity, names of trial columns
     kinds : {"discrete", "continuous", "circular"}, or mapping of names to them
-        Inferred where not given: text, booleans and numbers of at most 20 levels are discrete,
-        other numbers continuous. The result says which.
+        Inferred where not given: text, booleans and numbers of at most 20 levels (half the rows, of
+        fewer than 40) are discrete, other numbers continuous. The result says which.
     periods : mapping of names to numbers
         Of circular factors: ``{"orientation": 180.0}``; a factor with a period is circular.
     scores : "all", or a tuple of names
@@ -126,8 +127,9 @@ def disentanglement(
         in each.
     shuffle : {"rows", "shift"}
         Rows change places, which fits rows that are independent given their block; or all rows of a
-        block are shifted in time by a random lag, with the ends joined, for codes and factors that
-        both change slowly: rows shuffled would then reject far too often.
+        block are shifted in time by a random lag, 0 among them, with the ends joined, for codes and
+        factors that both change slowly: rows shuffled would then reject far too often. Notes say
+        where so few arrangements are possible that the p-value is coarse.
     n_null, n_null_learned : int
         Surrogates of the four scores that are counted (mcc to modularity), and of the seven
         that train models, which cost more.
@@ -151,7 +153,8 @@ def disentanglement(
     ------
     KeyError, ValueError, TypeError
         A factor has one level, misses values or does not fit its kind; codes are not finite;
-        several sessions or time bins are given; rows are fewer than 20; an option is unknown.
+        several sessions or time bins are given; rows are fewer than 20, or blocks leave fewer than
+        5 to learn from or to test; an option is unknown.
 
     Examples
     --------
@@ -190,6 +193,9 @@ def disentanglement(
     bins = max(2, min(BINS, len(x) // ROWS_A_BIN)) if n_bins is None else n_bins
     whole(2, n_bins=bins)
     train, test = _split(len(x), blocks, seed)
+    if set(names) & set(LEARNED) and min(len(train), len(test)) < LEAST_HALF:
+        raise ValueError(f"blocks leave {len(train)} rows to learn from and {len(test)} to test; "
+                         "give more blocks alike, or scores that train no model")  # fmt: skip
     table = Table(
         standardised(x), found, Exchange(found, blocks, shuffle), train, test, names, bins,
         binning, importance, correlation == "spearman", seed,
@@ -225,11 +231,9 @@ def _rows(codes, factors, blocks):
     if not isinstance(factors, Mapping):
         raise TypeError("factors of arrays must be a mapping of names to arrays (row,), as "
                         f"{{'rule': labels}}, not {type(factors).__name__}")  # fmt: skip
-    x = np.asarray(codes)
-    if x.ndim != 2 or x.dtype.kind not in "biuf" or not x.size:
-        raise ValueError(f"codes of shape {x.shape} and type {x.dtype} are no matrix of numbers; "
-                         "give (row, code)")  # fmt: skip
-    x = x.astype(float)
+    x = reals("codes", codes)
+    if x.ndim != 2 or not x.size:
+        raise ValueError(f"codes of shape {x.shape} are no matrix; give (row, code)")
     if (lost := int((~np.isfinite(x)).any(axis=1).sum())) > 0:
         raise ValueError(f"codes are not finite in {lost} of {len(x)} rows; leave those rows out")
     if blocks is not None:
@@ -238,7 +242,7 @@ def _rows(codes, factors, blocks):
 
 
 def _of_activity(x, names, blocks):
-    if isinstance(names, str | Mapping):
+    if isinstance(names, str | Mapping) or not isinstance(names, Iterable):
         raise TypeError("factors of an activity must be a list of its trial columns, as ['rule']")
     if blocks is not None:
         raise ValueError("blocks of an activity are its coordinate 'block'; give them there")

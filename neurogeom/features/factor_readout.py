@@ -125,12 +125,16 @@ def factor_readout(
     named = dict(x) if isinstance(x, Mapping) else {"x": x}
     if not named:
         raise ValueError("the mapping of representations is empty; give at least one")
+    if raw is not None and RAW in named:
+        raise ValueError(f"{RAW!r} is the name of raw; give that representation another one")
     discrete, circular = _options(discrete, circular, penalties)
     sessions, of_trial = _gathered(named if raw is None else {**named, RAW: raw}, factors)
     for option, names in {"discrete": discrete, "circular": circular}.items():
         for name in set(names) - set(of_trial):
             raise ValueError(f"{option} names {name!r}, which is no factor here; "
                              f"{hint(name, of_trial)}")  # fmt: skip
+    for name in set(discrete) & set(circular):
+        raise ValueError(f"discrete and circular both name {name!r}; leave it out of one")
     table = [_factor(n, v, discrete, circular) for n, v in of_trial.items()]
     first = sessions[next(iter(named))]
     fold = _folds(first, n_folds, seed)
@@ -194,8 +198,8 @@ def _gathered(given, factors):
     activities = {n: own for n, own in given.items() if isinstance(own, xr.DataArray)}
     named = not isinstance(factors, Mapping)
     if named and not activities:
-        raise ValueError(f"factors={factors!r} name coordinates, and there is no activity that has "
-                         "them; give a mapping of names to arrays")  # fmt: skip
+        raise ValueError(f"factors={shown(factors)} name coordinates, and there is no activity "
+                         "that has them; give a mapping of names to arrays")  # fmt: skip
     arrays = {n: reals(n, own) for n, own in given.items() if n not in activities}
     leading = next(iter(activities.values()), None)
     of_trial = {} if named else {
@@ -209,6 +213,9 @@ def _gathered(given, factors):
     if activities:
         session, order = as_given(leading)
         if named:
+            if not isinstance(factors, Iterable):
+                raise TypeError(f"factors={shown(factors)} are no names of columns; give a list as "
+                                "['shape']")  # fmt: skip
             names = [factors] if isinstance(factors, str) else list(factors)
             of_trial = {name: trial_column(session, name) for name in names}
     if not of_trial:

@@ -60,7 +60,8 @@ def slow_factors(
         pairs between which the time axis has a gap.
     factors : names of trial columns, or "time"; or mapping of names to arrays (trial,), (time,) or
         (trial, time), such as a position in every bin, in the order in which `x` has its trials
-        What latents are compared with, on held-out moments.
+        What latents are compared with, on held-out moments; those that miss a factor are left out
+        and counted. Of a DataArray the dims say what is what.
     n_latents : int
         At most; latents that carry nothing stay unused.
     lag : int
@@ -70,8 +71,9 @@ def slow_factors(
     kinds, periods
         Of factors, as in :func:`disentanglement`; circular ones have a period.
     n_null : int
-        Surrogates of each matched correlation: series shifted in time within their trials, and
-        whole trials exchanged where a factor is constant in each.
+        Surrogates of each matched correlation: series shifted in time within what is held out
+        whole, trials, blocks or stretches of time; and these exchanged where a factor is constant
+        in each.
     seed, device, progress
     training
         Passed to :func:`slow_vae`: rate, beta, gamma, layers, steps, batch, lr, n_restarts, obs_sd.
@@ -126,6 +128,8 @@ def slow_factors(
         raise ValueError("likelihood='poisson' takes counts, and this activity (in "
                          f"{own.activity.attrs['units']!r}) is none; give 'gaussian'")  # fmt: skip
     columns = factor_arrays(factors, own)
+    if not columns and (kinds or periods):
+        raise ValueError("kinds and periods have no effect without factors; leave them out")
     roots = own.counts and likelihood == "gaussian"
     values = np.sqrt(own.values) if roots else own.values
     x0, x1 = own.pairs(values, lag, held_out=False)
@@ -156,10 +160,12 @@ def slow_factors(
         "input_increment_shape": ("component", _padded(moves, n_latents)),
         "noise_share": noise_share,
     }  # fmt: skip
+    counts = {}
     if columns:
-        data |= _compared(own, values, nets, columns, kinds, periods, n_null, seed)
+        scores, counts = _compared(own, values, nets, columns, kinds, periods, n_null, seed)
+        data |= scores
     found = xr.Dataset(data, _coordinates(own, n_latents, columns))
-    found.attrs = _attrs(own, found, pair, lag, len(x0), len(test[0]), n_null, roots)
+    found.attrs = _attrs(own, found, pair, lag, len(x0), len(test[0]), n_null, roots) | counts
     return found
 
 
@@ -210,7 +216,8 @@ def _turned(model, net, rows, raw):
 
 
 def _compared(own, values, nets, columns, kinds, periods, n_null, seed):
-    """Matched correlations of held-out latents with factors, of all models and forms."""
+    """Matched correlations of held-out latents with factors, of all models and forms; and counts
+    of the moments."""
     rows = own.held_out.copy()
     for name, column in columns.items():
         rows &= ~is_missing(column.ravel()).reshape(column.shape)
@@ -218,6 +225,7 @@ def _compared(own, values, nets, columns, kinds, periods, n_null, seed):
             raise ValueError(f"factor {name!r} leaves {int(rows.sum())} held-out moments with a "
                              f"value; give it for {LEAST_ROWS} at least")  # fmt: skip
     held = {name: column[rows] for name, column in columns.items()}
+    missing = int(own.held_out.sum() - rows.sum())
     blocks = own.group[rows]
     blocks = blocks if len(np.unique(blocks)) > 1 else None
     found = {name: np.full((len(MODELS), len(FORMS)), np.nan)
@@ -239,15 +247,15 @@ def _compared(own, values, nets, columns, kinds, periods, n_null, seed):
     return {
         **{name: (("model", "form"), values) for name, values in found.items()},
         "correlation": (("form", "latent", "factor"), correlation),
-    }
+    }, {"n_moments_compared": int(rows.sum()), "n_moments_without_factor": missing}
 
 
 def _scored(codes, factors, kinds, periods, blocks, n_null, seed):
     from .disentanglement import disentanglement
 
     return disentanglement(codes, factors, kinds=kinds, periods=periods, scores=("mcc",),
-                           blocks=blocks, shuffle="shift" if blocks is not None else "rows",
-                           n_null=n_null, n_rotations=0, seed=seed)  # fmt: skip
+                           blocks=blocks, shuffle="shift", n_null=n_null, n_rotations=0,
+                           seed=seed)  # fmt: skip
 
 
 def _coordinates(own, n_latents, columns):
@@ -284,7 +292,7 @@ def _attrs(own, found, pair, lag, n_train, n_test, n_null, roots):
         **{k: trained[k] for k in ("likelihood", "obs_sd", "loss", "rate", "beta", "gamma", "steps",
                                    "batch", "lr", "layers", "seed", "device")},
         "n_restarts": pair.results.sizes["net"] // 2,
-        "notes": _notes(found),
+        "notes": [text for text in trained["notes"] if "not finite" in text] + _notes(found),
         "version": __version__,
     }  # fmt: skip
 

@@ -55,9 +55,9 @@ def slow_ica(
 
     Raises
     ------
-    ValueError
-        Arrays are not finite or not alike; nothing changes; an option is not possible or has no
-        effect.
+    TypeError, ValueError
+        Arrays are not real, not finite or not alike; nothing changes; an option is not possible or
+        has no effect.
 
     Examples
     --------
@@ -81,7 +81,10 @@ def slow_ica(
     shape = np.array([increment_shape(own) for own in (d @ unmixing.T).T])
     order = np.argsort(shape, kind="stable")
     notes = [] if converged else [f"FastICA did not converge in {MOST_STEPS} steps"]
-    gaussian = int((~(shape < SPARSE)).sum())
+    if (few := int(np.isnan(shape).sum())) > 0:
+        notes.append(f"{few} of {len(shape)} components move in fewer than ten pairs, which tell "
+                     "no exponent")  # fmt: skip
+    gaussian = int((shape >= SPARSE).sum())
     if gaussian:
         notes.append(f"increments of {gaussian} of {len(shape)} components are nearly Gaussian "
                      f"(exponent {SPARSE} or more): their axes cannot be told")  # fmt: skip
@@ -111,8 +114,8 @@ def unmixed(d, seed, n_components=None):
     sizes = np.linalg.svd(d - d.mean(axis=0), compute_uv=False)
     rank = int((sizes > sizes[:1].max(initial=0) * 1e-7).sum())
     if not rank:
-        raise ValueError("no feature changes from the first moment to the second; give pairs that "
-                         "differ")  # fmt: skip
+        raise ValueError("no feature changes from the first moment to the second, or each by one "
+                         "and the same step in all pairs; give pairs that differ")  # fmt: skip
     drawn = np.random.SeedSequence(seed, spawn_key=(KEY,)).generate_state(1)[0]
     ica = FastICA(min(rank, n_components or rank), whiten="unit-variance", max_iter=MOST_STEPS,
                   random_state=int(drawn))  # fmt: skip

@@ -105,9 +105,9 @@ def slow_vae(
     ------
     ImportError
         Torch is not installed.
-    ValueError
-        Arrays are not finite or not alike; values do not fit the likelihood; images are not square;
-        an option is not possible or has no effect.
+    TypeError, ValueError
+        Arrays are not real, not finite or not alike; values do not fit the likelihood; images are
+        not square; an option is not possible or has no effect.
 
     Source: Klindt, Schott, Sharma, Ustyuzhaninov, Brendel, Bethge & Paiton 2021, ICLR,
     arXiv:2007.10930; there 10 latents, batches of 32 pairs, a rate of 1e-4, 300,000 steps, images

@@ -30,8 +30,12 @@ def mig(information: np.ndarray, entropy: np.ndarray) -> float:
     >>> mig(np.array([[1.0, 0.2], [0.5, 0.4]]), np.array([1.0, 0.4]))
     0.5
     """
+    gaps, entropy = _gaps(_matrix(information)), np.asarray(entropy, float)
+    if gaps.shape != entropy.shape:
+        raise ValueError(f"information of {len(gaps)} factors and entropy of shape "
+                         f"{entropy.shape}; give the entropy of each factor")  # fmt: skip
     with np.errstate(invalid="ignore", divide="ignore"):  # NaN of a factor without entropy
-        return float(np.mean(_gaps(_matrix(information)) / np.asarray(entropy, float)))
+        return float(np.mean(gaps / entropy))
 
 
 def sap(scores: np.ndarray) -> float:

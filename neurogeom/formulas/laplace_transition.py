@@ -15,6 +15,8 @@ import math
 
 import numpy as np
 
+from ..options import number, reals
+
 __all__ = ["LEAST_KL", "best_sd", "beyond", "cross_entropy", "entropy", "expected_abs",
            "increment_shape", "kl"]  # fmt: skip
 
@@ -63,6 +65,11 @@ def cross_entropy(
         s_{before}^2)`, so that the expectation over both is closed too. With 0, as in the authors'
         code, the earlier latent enters by its mean, and the value is too low.
 
+    Raises
+    ------
+    ValueError
+        The rate is no finite number above 0.
+
     Examples
     --------
     >>> float(cross_entropy(0.5, 0.0, 2.0))
@@ -70,12 +77,15 @@ def cross_entropy(
     >>> float(cross_entropy(0.0, 0.3, 2.0, s_before=0.4).round(4))
     0.7979
     """
+    number(above=0, rate=rate)
     d, s, s_before = _floats(d, s, s_before)
     return -math.log(rate / 2) + float(rate) * expected_abs(d, np.hypot(s, s_before))
 
 
 def kl(d: np.ndarray, s: np.ndarray, rate: float) -> np.ndarray:
     """KL divergence of N(d, s^2) from the Laplace law around 0, nats, LEAST_KL = 0.0484 or more.
+
+    Arguments, and what is refused, as in :func:`cross_entropy`.
 
     ``cross_entropy(d, s, rate) - entropy(s)``; least at d = 0, s = ``best_sd(rate)``.
 
@@ -88,7 +98,8 @@ def kl(d: np.ndarray, s: np.ndarray, rate: float) -> np.ndarray:
 
 
 def best_sd(rate: float) -> float:
-    """The posterior sd that costs least where nothing moves: sqrt(pi / 2) / rate."""
+    """The posterior sd that costs least where nothing moves: sqrt(pi / 2) / rate, above 0."""
+    number(above=0, rate=rate)
     return math.sqrt(math.pi / 2) / rate
 
 
@@ -96,8 +107,12 @@ def beyond(d: np.ndarray, s: np.ndarray) -> np.ndarray:
     """Share of pairs in which a latent moves by more than its posterior sd, 0 to 1.
 
     d, s : (..., pair, latent); returns (..., latent). Of a standard Gaussian d / s it is 0.317.
+    ValueError where they have one dimension, or none.
     """
     d, s = _floats(d, s)
+    if d.ndim < 2:
+        raise ValueError(f"d of shape {d.shape} must be (..., pair, latent); give one latent as "
+                         "d[:, None]")  # fmt: skip
     return (np.abs(d) > s).mean(axis=-2)
 
 
@@ -116,6 +131,11 @@ def increment_shape(d: np.ndarray) -> float:
     -------
     float; NaN where fewer than ten increments are other than 0.
 
+    Raises
+    ------
+    TypeError, ValueError
+        They are no finite real numbers in one dimension.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -125,7 +145,10 @@ def increment_shape(d: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar
     from scipy.special import gammaln
 
-    size = np.abs(np.asarray(d, float))
+    size = np.abs(reals("d", d))
+    if size.ndim != 1 or not np.isfinite(size).all():
+        raise ValueError(f"d of shape {size.shape} must be (pair,), all finite; leave out the "
+                         "rest, and give one latent at a time")  # fmt: skip
     if np.count_nonzero(size) < 10:
         return float("nan")
     size = size / size.max()
@@ -141,5 +164,6 @@ def increment_shape(d: np.ndarray) -> float:
 
 
 def _floats(*arrays):
-    kind = np.result_type(*arrays, 0.0)
+    arrays = [a if isinstance(a, float | int) else np.asarray(a) for a in arrays]
+    kind = np.result_type(*arrays, 0.0)  # in which bare numbers weigh nothing
     return np.broadcast_arrays(*(np.asarray(a, kind) for a in arrays))

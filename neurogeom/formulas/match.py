@@ -99,9 +99,10 @@ def _standard(x, kind):
 
         x = rankdata(x, axis=0)
     size = np.abs(x).max(axis=0)
+    x = x / np.where(size > 0, size, 1.0)  # whose squares neither overflow nor vanish
     centred = x - x.mean(axis=0)
     length = np.linalg.norm(centred, axis=0)
-    varies = length > 1e-12 * size * np.sqrt(len(x))
+    varies = length > 1e-12 * np.sqrt(len(x))
     return np.where(varies, centred / np.where(varies, length, 1.0), 0.0)
 
 
@@ -186,7 +187,10 @@ def latent_r2(
         raise ValueError(f"{still.size} of {true.shape[1]} true latents do not vary, the first is "
                          f"{still[0]}; leave them out")  # fmt: skip
     own, code = true[:, pairs.true], found[:, pairs.found]
+    size = np.abs(own).max(axis=0)
+    own, code = own / size, code / size  # whose squares do not overflow
     if scaled:
+        code = code / np.maximum(np.abs(code).max(axis=0), np.finfo(float).tiny)
         power = np.square(code).sum(axis=0)
         code = code * (own * code).sum(axis=0) / np.where(power > 0, power, 1.0)
     total = np.square(own - own.mean(axis=0)).sum(axis=0)
@@ -213,8 +217,9 @@ def exact_support(
 
     Examples
     --------
-    >>> exact_support([[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.2], [0.3, 0.1]])
-    0.5
+    >>> true, found = [[1, 0], [0, 1], [0, 0], [0, 2]], [[0, 0.2], [0.3, 0.1], [0, 0], [0.7, 0.1]]
+    >>> exact_support(true, found), exact_support(true, found, tolerance=0.1)
+    (0.5, 1.0)
     """
     number(0, tolerance=tolerance)
     true, found, pairs = _paired(true, found, pairs)
@@ -261,7 +266,10 @@ def _paired(true, found, pairs):
     if not isinstance(pairs, Match):
         raise TypeError(f"pairs must be a Match, not {type(pairs).__name__}; give that of mcc or "
                         "of Dictionary.match")  # fmt: skip
-    if any(np.max(own) >= n for own, n in zip(pairs[2:], among.shape, strict=True)):
+    if any(
+        not own.size or own.min() < 0 or own.max() >= n
+        for own, n in zip(pairs[2:], among.shape, strict=True)
+    ):
         raise ValueError(f"pairs are not of {among.shape[0]} latents and {among.shape[1]} codes; "
                          "match these")  # fmt: skip
     return reals("true", true), reals("found", found), pairs

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..options import whole
+
 BINNING = ("quantile", "equal_width")
 
 
@@ -31,7 +33,8 @@ def binned(x: np.ndarray, n_bins: int, *, binning: str = "quantile") -> np.ndarr
     Raises
     ------
     ValueError
-        The binning is unknown, or x is no matrix of finite numbers.
+        The binning is unknown, n_bins no whole number of 1 or more, or x no matrix of finite
+        numbers.
 
     Examples
     --------
@@ -40,6 +43,7 @@ def binned(x: np.ndarray, n_bins: int, *, binning: str = "quantile") -> np.ndarr
     ([0, 0, 1, 1], [0, 0, 0, 1])
     """
     x = np.asarray(x, float)
+    whole(1, n_bins=n_bins)
     if binning not in BINNING:
         raise ValueError(f"binning={binning!r} is unknown; choose from {list(BINNING)}")
     if x.ndim != 2 or not len(x) or not np.isfinite(x).all():
@@ -59,6 +63,8 @@ def _quantile_bins(column, n_bins):
 
 def _equal_widths(column, n_bins):
     inner = np.linspace(column.min(), column.max(), n_bins + 1)[1:-1]
+    if column.min() == column.max():
+        return np.zeros(len(column), int)
     return np.searchsorted(np.unique(inner), column, side="right")  # an edge opens a bin
 
 
@@ -96,7 +102,7 @@ def mutual_information(bins: np.ndarray, levels: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        They differ in samples.
+        They differ in samples, or are no whole numbers of 0 or more.
 
     Examples
     --------
@@ -108,6 +114,8 @@ def mutual_information(bins: np.ndarray, levels: np.ndarray) -> np.ndarray:
     if bins.ndim != 2 or levels.ndim != 2 or len(bins) != len(levels) or not len(bins):
         raise ValueError(f"bins {bins.shape} and levels {levels.shape}: give (sample, code) and "
                          "(sample, factor) of the same samples")  # fmt: skip
+    if any(own.dtype.kind not in "biu" or own.min(initial=0) < 0 for own in (bins, levels)):
+        raise ValueError("bins and levels must be whole numbers of 0 or more; give those of binned")
     (n, d), width = bins.shape, int(bins.max()) + 1
     place = bins + width * np.arange(d)
     found = np.empty((d, levels.shape[1]))
