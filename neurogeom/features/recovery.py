@@ -199,10 +199,10 @@ def orthogonality(code: np.ndarray, latents: np.ndarray, *, kappa: float = 1.0) 
     r"""Is the map from code to latents orthogonal, up to the scale that theory names?
 
     Where the weights of the classifier have length 1 and the code is free, :math:`h = \kappa\, O`
-    at the optimum (theorem 1, case C3), so that the map back is :math:`O^T / \kappa` and all its
-    singular values times kappa are 1; where both have length 1 (C1), :math:`h = O`: ask with
-    ``kappa=1``. With free weights they may be anything. The map is the least-squares one without
-    intercept, of all samples.
+    at the optimum (theorem 1, case C3, with twice as many classes as latents or more), so that the
+    map back is :math:`O^T / \kappa` and all its singular values times kappa are 1; where the code
+    has length 1 (C1, C2), :math:`h = O`: ask with ``kappa=1``. Where both are free they may be
+    anything. The map is the least-squares one without intercept, of all samples.
 
     Parameters
     ----------
