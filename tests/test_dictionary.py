@@ -275,3 +275,15 @@ class _Half:
 def test_what_is_of_another_kind_is_said_in_one_sentence(call, message):
     with pytest.raises(TypeError, match=message):
         call(Dictionary(np.eye(2)))
+
+
+def test_weights_of_a_network_are_taken_as_they_are():
+    import torch
+
+    weights = torch.nn.Parameter(torch.tensor([[3.0, 4.0], [0.0, 2.0]], dtype=torch.bfloat16))
+    d = Dictionary(weights, centre=torch.zeros(2, requires_grad=True))
+    assert d.length.tolist() == [5.0, 2.0]
+    x = torch.eye(2, requires_grad=True)
+    assert (d.encode(x, NNLS()) == NNLS().encode(np.eye(2), d)).all()
+    with pytest.raises(TypeError, match="real numbers, not of complex64"):
+        Dictionary(weights.to(torch.complex64))
