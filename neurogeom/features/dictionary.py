@@ -293,7 +293,7 @@ class Dictionary:
         name = next((k for k in known if k in state), None)
         if name is None:
             raise ValueError(
-                f"state holds {sorted(state)}, no decoder of a known layout; choose from "
+                f"state holds {sorted(map(str, state))}, no decoder of a known layout; choose from "
                 f"{sorted(known)}"
             )
         atoms = options.reals(name, state[name])
