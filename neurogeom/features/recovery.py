@@ -271,6 +271,9 @@ def _scored(x, y, halves, method):
         columns = np.moveaxis(y, 1, 0)[..., None]  # each with a penalty of its own
         predicted = held_out(x, columns, fold).predicted[:, test, 0].T
     else:
+        same = np.ptp(x, axis=0) <= ROUNDING * np.abs(x).max(axis=0)
+        # lstsq would drop a component that is small beside others, whatever its units
+        x = _in_range(np.where(same, 0.0, x - x[fit].mean(axis=0)))
         mean_x, mean_y = x[fit].mean(axis=0), y[fit].mean(axis=0)
         slope = np.linalg.lstsq(x[fit] - mean_x, y[fit] - mean_y)[0]
         predicted = (x[test] - mean_x) @ slope + mean_y
