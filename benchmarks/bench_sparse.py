@@ -10,10 +10,10 @@ One thread of BLAS for all; CPU time, so that what else runs matters less.
 
 One core of an EPYC whose speed comes and goes: a code 0.07 to 0.08 ms on working sets, 2.7 ms over
 all atoms, 0.6 to 0.9 ms by scikit-learn. Turn by turn that is 7 to 13 times as much, 9.5 in the
-middle: about the 10 that were wanted, and not surely. Over all atoms 1.1 to 1.25 times the products alone (2 were allowed). A dictionary 0.9 s
-a restart, 41 s by scikit-learn, at the same objective and match: 48 times faster a restart (20 were
-wanted), but 10 where its one start is held against our best of five, of which three reached that
-objective.
+middle: about the 10 that were wanted, and not surely. Over all atoms 1.1 to 1.25 times the products
+alone (2 were allowed). A dictionary 0.9 s a restart, 41 to 51 s by scikit-learn, at the same
+objective and match: 50 times faster a restart (20 were wanted), but 10 where its one start is held
+against our best of five, of which three reached that objective.
 """
 
 import os

@@ -57,6 +57,8 @@ def number(
 def reals(name: str, values: Any) -> np.ndarray:
     """An array of any shape as floats; no imaginary part is lost, no text read as a number.
 
+    A torch tensor may be of any precision and device, and may track gradients, as a weight does.
+
     Raises
     ------
     TypeError
@@ -71,6 +73,9 @@ def reals(name: str, values: Any) -> np.ndarray:
         ...
     TypeError: x must be an array of real numbers, not of complex128
     """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = (values.double() if values.is_floating_point() else values).numpy()
     try:
         array = np.asarray(values)
     except ValueError:

@@ -1,5 +1,7 @@
 """Clustered latents: their distribution, their ideal classifier, their mixing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.special import ive
@@ -162,3 +164,41 @@ def test_a_world_that_cannot_be_is_refused_in_one_sentence(options, message):
 def test_labels_are_classes_or_indices():
     with pytest.raises(ValueError, match="labels='indices' is unknown; did you mean 'index'"):
         clustered_latents(2, n_classes=3).bayes_cross_entropy("indices")
+
+
+@pytest.mark.parametrize("kappa", [1e2, 1e6])
+def test_the_density_of_noise_is_known_however_narrow_it_is(kappa):
+    """Of normal noise the integral along a ray is that of a normal law, r times."""
+    angle = np.array([0.3, 0.3 + kappa**-0.5])  # vectors that are one sd apart
+    vectors = np.column_stack([np.cos(angle), np.sin(angle)])
+    world = clustered_latents(2, n_classes=2, kappa=kappa, conditional="normal", n_layers=0)
+    world = dataclasses.replace(world, vectors=vectors)
+    batch = world.at(0, 100)
+    found, along = world.log_density(batch.latents), batch.latents @ vectors.T
+    ideal = kappa * along**2 / 2 + np.log(along)
+    np.testing.assert_allclose(np.diff(found), np.diff(ideal), atol=1e-9)
+    square = dataclasses.replace(world, power=100.0)  # noise of nearly a square, sharply bounded
+    batch = square.at(0, 2000)
+    assert 0.45 < square.bayes_loss(batch).mean() < 0.62
+
+
+def test_the_loss_of_an_unlikely_label_is_large_and_finite():
+    world = clustered_latents(2, n_classes=3, kappa=1e6, n_layers=0)
+    batch = world.at(0, 5)
+    wrong = batch._replace(classes=(batch.classes + 1) % 3)
+    expected = 1e6 * np.sum(
+        batch.latents * (world.vectors[batch.classes] - world.vectors[wrong.classes]), axis=1
+    )
+    np.testing.assert_allclose(world.bayes_loss(wrong), expected)
+    noise = dataclasses.replace(world, label_noise=1.0)
+    np.testing.assert_allclose(noise.bayes_loss(wrong), np.log(3))
+
+
+def test_latents_and_batches_that_do_not_fit_are_refused_in_one_sentence():
+    world = clustered_latents(2, n_classes=3)
+    assert world.mix([[1, 0]]).shape == (1, 2)
+    for call in (world.mix, world.log_density):
+        with pytest.raises(ValueError, match=r"latents of shape \(3, 5\): give \(sample, 2\)"):
+            call(np.ones((3, 5)))
+    with pytest.raises(TypeError, match=r"batch is a ndarray; give what at\(\) returned"):
+        world.bayes_loss(np.ones((3, 2)))

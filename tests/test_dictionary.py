@@ -310,3 +310,15 @@ def test_codes_of_other_trials_are_refused():
     codes = d.encode(activity, FISTA(0.1))
     with pytest.raises(ValueError, match="of 9 trials .* of which 8 are shared by trial_id"):
         d.objective(activity, codes.assign_coords(trial_id=("trial", np.arange(1, 10))), 0.1)
+
+
+def test_weights_of_a_network_are_taken_as_they_are():
+    import torch
+
+    weights = torch.nn.Parameter(torch.tensor([[3.0, 4.0], [0.0, 2.0]], dtype=torch.bfloat16))
+    d = Dictionary(weights, centre=torch.zeros(2, requires_grad=True))
+    assert d.length.tolist() == [5.0, 2.0]
+    x = torch.eye(2, requires_grad=True)
+    assert (d.encode(x, NNLS()) == NNLS().encode(np.eye(2), d)).all()
+    with pytest.raises(TypeError, match="real numbers, not of complex64"):
+        Dictionary(weights.to(torch.complex64))

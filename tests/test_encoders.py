@@ -193,6 +193,24 @@ def test_operations_are_those_that_torch_counts(shape):
     assert encoder.flops(50, m, n) - other == counter.get_total_flops()
 
 
+def test_steps_over_sets_count_where_all_atoms_are_needed_in_the_end(monkeypatch):
+    """A sample took up to twice as many as allowed, and the later ones alone were told of."""
+    world = superposition(5, n_sources=200, n_neurons=20, n_active=10, seed=0)
+    made, step = [], kernels.fista_step
+    monkeypatch.setattr(kernels, "fista_step", lambda *a: made.append(len(a[0])) or step(*a))
+    found = FISTA(1e-6, 60).solve(world.x, world.dictionary)
+    assert (found.n_iterations == 60).all()
+    assert 0 < len(made) < 60  # the sets took the others
+
+
+@pytest.mark.parametrize("encoder", [OMP(3), NNLS(), ExhaustiveL0(2)], ids=str)
+@pytest.mark.parametrize("size", [2.0**-50, 2.0**50])
+def test_codes_are_the_same_in_any_units(problem, encoder, size):
+    """scikit-learn's pursuit takes drives below 1.5e-8 for nothing."""
+    x, d = problem
+    np.testing.assert_allclose(encoder.encode(size * x[:5], d) / size, encoder.encode(x[:5], d))
+
+
 @pytest.mark.parametrize("kind", [OMP, ExhaustiveL0])
 def test_no_more_atoms_are_charged_than_a_code_holds(kind):
     assert kind(8).flops(3, 8, 16) == kind(50).flops(3, 8, 16) > kind(7).flops(3, 8, 16)

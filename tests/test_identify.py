@@ -190,6 +190,21 @@ def test_whitening_makes_white_what_varies_and_leaves_what_does_not():
     assert floored[1] < 1e-3 < 0.5 < floored[2]
 
 
+@pytest.mark.parametrize(("size", "offset"), [(1.0, 0.0), (1e-3, 1e9), (1e200, 0.0), (0.0, 0.1)])
+def test_whitening_knows_no_units_nor_offset_and_a_constant_stays_one(size, offset):
+    x = np.random.default_rng(0).standard_normal((500, 3)) * size + offset
+    mean, matrix = whitening(x, 1e-9)
+    white = (x - mean) @ matrix
+    np.testing.assert_allclose(np.cov(white.T), np.eye(3) * (size > 0), atol=3e-3)
+
+
+def test_labels_are_learnt_from_what_is_small_beside_its_offset():
+    y = np.arange(80) % 2
+    x = np.random.default_rng(0).standard_normal((80, 2)) + 6 * y[:, None] + 1e9
+    options = {**TINY, "steps": 40, "lr": 0.05, "n_restarts": 1}
+    assert classify(x, y, **options).result.accuracy.item() > 0.9  # it was 0.5
+
+
 # --- trials ---------------------------------------------------------------------------------------
 
 
@@ -293,6 +308,31 @@ def test_worlds_of_other_sizes_and_samples_of_other_channels_are_refused():
         classify([small_world(), small_world(n_classes=13)], **TINY)
     with pytest.raises(ValueError, match=r"give \(sample, 2\)"):
         classify(small_world(), **TINY).encode(np.zeros((4, 3)))
+
+
+def test_cross_entropy_refuses_what_it_cannot_score():
+    found = classify(small_world(), **TINY)
+    x, y = np.zeros((1, 4, 2)), np.zeros((1, 4), int)
+    assert found.cross_entropy(x.tolist(), y.tolist())[0].shape == (1, 2)
+    for samples, labels, message in (
+        (x[0], y, r"x of shape \(4, 2\) does not fit what was trained; give \(1, sample, 2\)"),
+        (x[:, :0], y[:, :0], r"x of shape \(1, 0, 2\)"),
+        (x, y[:, :3], r"labels of shape \(1, 3\) must be \(1, 4\) whole numbers from 0 to 19"),
+        (x, y + 20, "whole numbers from 0 to 19"),
+        (x, y + 0.5, "whole numbers from 0 to 19"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            found.cross_entropy(samples, labels)
+
+
+@pytest.mark.parametrize(("n_classes", "noted"), [(3, True), (4, False)])
+def test_few_classes_and_unit_weights_alone_leave_the_scale_open(n_classes, noted):
+    """Case C3 of theorem 1 needs 2 d classes."""
+    few = {**TINY, "n_restarts": 1, "unit_weights": True}
+    found = identifiability(classify(small_world(n_classes=n_classes), **few), n=50)
+    assert any("at least 4 are needed" in note for note in found.notes) == noted
+    both = classify(small_world(n_classes=n_classes), unit_code=True, **few)
+    assert not any("at least 4" in note for note in identifiability(both, n=50).notes)
 
 
 def test_codes_of_no_such_net_and_of_samples_that_are_not_finite_are_refused():

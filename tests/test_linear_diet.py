@@ -344,3 +344,16 @@ def test_what_is_not_possible_is_said_in_one_sentence():
     with pytest.raises(ValueError, match="two repeats"):
         linear_diet(recorded(rows[::2], datum[::2], half=datum[::2] // 3), "image", min_trials=2,
                     probes=["half"], n_null=0)  # fmt: skip
+
+
+def test_data_that_do_not_differ_are_refused_and_the_range_holds_what_is_below_0():
+    rng = np.random.default_rng(0)
+    rows, datum = rng.standard_normal((16, 3)), np.repeat(np.arange(4), 4)
+    x = ng.from_arrays(rows, trial={"s": datum}, session="a")
+    found = linear_diet(x, "s", n_null=0)
+    assert found.estimate.min() < 0 == found.chance
+    assert found.attrs["range"] == [-np.inf, 1.0]
+    same = x.copy(data=np.tile(rows[:4], (4, 1)))
+    for n_null in (0, 9):
+        with pytest.raises(ValueError, match="data do not differ along any direction"):
+            linear_diet(same, "s", n_null=n_null)

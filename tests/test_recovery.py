@@ -196,3 +196,16 @@ Z, ROWS = np.random.default_rng(0).standard_normal((40, 2)), np.arange(40)
 def test_what_cannot_be_scored_is_said_in_one_sentence(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+def test_components_of_any_size_and_constants_leave_recovery_as_it_is():
+    z = np.random.default_rng(0).standard_normal((200, 3))
+    code = np.column_stack([z * [1.0, 1e-18, 1e150], np.full(200, 0.1)])
+    code[::2, 3] = 0.3 - 0.2  # the same, but for rounding
+    assert linear_recovery(code, z, method="ols").estimate == pytest.approx(1.0)
+    assert class_vector_recovery(code, z).estimate == pytest.approx(1.0)
+    noise = np.random.default_rng(1).standard_normal((200, 3))
+    found = [
+        linear_recovery(c, z, method="ols").estimate.item() for c in (noise, noise * code[:, 3:])
+    ]
+    assert found[0] == pytest.approx(found[1])

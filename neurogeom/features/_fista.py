@@ -88,7 +88,7 @@ def solver(atoms, penalty, n_iterations, tolerance, *, signed, sets=False):
         found = Solution(code, objective, gap, steps)
         wide = np.flatnonzero((gap > tolerance * objective) & (steps < n_iterations))
         if wide.size:
-            finished = _batch(x[wide], atoms, code[wide], None, *over_all)
+            finished = _batch(x[wide], atoms, code[wide], None, *over_all, taken=steps[wide])
             for kept, now in zip(found, finished, strict=True):
                 kept[wide] = now
         return found
@@ -100,8 +100,13 @@ def _power(x):
     return 0.5 * np.einsum("ij,ij->i", x, x)
 
 
-def _batch(x, atoms, start, out, gram, penalty, step, n_iterations, tolerance, signed):
-    """Solve one batch; a sample that is solved leaves it, so that products are of the others."""
+def _batch(
+    x, atoms, start, out, gram, penalty, step, n_iterations, tolerance, signed, *, taken=None
+):  # fmt: skip
+    """Solve one batch; a sample that is solved leaves it, so that products are of the others.
+
+    taken : int (sample,), steps that were made before, none by default
+    """
     drive, power = x @ atoms.T, _power(x)
     code = np.zeros_like(drive) if start is None else np.array(start, float)
     product = np.zeros_like(drive) if start is None else _product(code, atoms, gram)
@@ -111,15 +116,18 @@ def _batch(x, atoms, start, out, gram, penalty, step, n_iterations, tolerance, s
         np.empty_like(code) if out is None else out, *np.zeros((2, len(x))), np.zeros(len(x), int)
     )
     row = np.arange(len(x))  # which sample each row is
+    taken = np.zeros(len(x), int) if taken is None else taken
     for i in range(n_iterations + 1):
-        last = i == n_iterations
-        if last:  # a last step that raised the objective is taken back
-            rose = sparse.duality_gap(code, product, drive, power, penalty, signed)[1] > lowest
+        last = taken[row] + i == n_iterations
+        if last.any():  # a last step that raised the objective is taken back
+            value = sparse.duality_gap(code, product, drive, power, penalty, signed)[1]
+            rose = last & (value > lowest)
             code[rose], product[rose] = before[rose], product_before[rose]
-        if last or i % EVERY == 0:
+        if last.any() or i % EVERY == 0:
             gap, value = sparse.duality_gap(code, product, drive, power, penalty, signed)
-            done = np.full(len(row), True) if last else gap <= tolerance * value
-            for kept, now in zip(result, (code, value, gap, np.full(len(row), i)), strict=True):
+            # no sample ends between two looks because another one makes its last step there
+            done = last | ((i % EVERY == 0) & (gap <= tolerance * value))
+            for kept, now in zip(result, (code, value, gap, taken[row] + i), strict=True):
                 kept[row[done]] = now[done]
             if done.any():
                 state = code, before, product, product_before, drive, power, momentum, lowest, row

@@ -12,20 +12,14 @@ from ..stacked import MLP, Stacked, drawn
 
 
 class Classifier(Stacked):
-    """Whitening, an encoder f, and logits beta <w_label, f(x)> without bias, one of each a net.
+    """An encoder f and logits beta <w_label, f(x)> without bias, one of each a net.
 
-    centre, whitening : (net, 1, channel) and (net, channel, component)
-    sizes : of the hidden layers of the encoder, and of its output
+    sizes : inputs, which are white, hidden layers of the encoder, and its output
     unit_code, unit_weights : f(x), rows of w, have length 1; beta is learnt where both have
     """
 
-    def __init__(
-        self, centre, whitening, sizes, n_labels, streams, *, batch_norm, unit_code, unit_weights
-    ):
+    def __init__(self, sizes, n_labels, streams, *, batch_norm, unit_code, unit_weights):
         super().__init__(len(streams))
-        self.register_buffer("centre", centre)
-        self.register_buffer("whitening", whitening)
-        sizes = (whitening.shape[2], *sizes)
         self.encoder = MLP(sizes, streams, activation="leaky", batch_norm=batch_norm)
         self.weight = nn.Parameter(drawn(streams, (n_labels, sizes[-1]), sizes[-1]))
         self.unit_code, self.unit_weights = unit_code, unit_weights
@@ -34,8 +28,8 @@ class Classifier(Stacked):
         )
 
     def encode(self, x):
-        """(net, sample, channel) to codes (net, sample, component)."""
-        code = self.encoder((x - self.centre) @ self.whitening)
+        """White (net, sample, channel) to codes (net, sample, component)."""
+        code = self.encoder(x)
         return functional.normalize(code, dim=-1) if self.unit_code else code
 
     @property
@@ -44,7 +38,7 @@ class Classifier(Stacked):
         return functional.normalize(self.weight, dim=-1) if self.unit_weights else self.weight
 
     def forward(self, x):
-        """(net, sample, channel) to logits (net, sample, label)."""
+        """White (net, sample, channel) to logits (net, sample, label)."""
         return torch.exp(self.log_beta) * self.encode(x) @ self.rows.mT
 
 
@@ -54,13 +48,18 @@ def cross_entropy(logits, labels):
     return each.view(labels.shape).mean(1)
 
 
-def tensors(x, y, n_restarts, device):
-    """Each world's samples and labels for each of its nets, (net, sample[, channel])."""
-    with np.errstate(over="ignore"):
-        x = np.ascontiguousarray(x, np.float32)
+def tensors(x, y, white, n_restarts, device):
+    """Each world's samples, whitened, and labels for each of its nets, (net, sample[, channel]).
+
+    white : mean (world, 1, channel) and matrix (world, channel, component)
+    """
+    mean, matrix = white
+    with np.errstate(over="ignore", invalid="ignore"):
+        # in double precision, or a large mean would take the digits of what varies
+        x = ((x - mean) @ matrix).astype(np.float32)
     if not np.isfinite(x).all():
-        raise ValueError("samples are not all finite in single precision, up to 3e38; leave out "
-                         "those with NaN, or give other units")  # fmt: skip
+        raise ValueError("samples are not all finite in single precision, up to 3e38 sd; leave out "
+                         "those with NaN or infinity, and outliers")  # fmt: skip
     x = torch.from_numpy(x).to(device)
     y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
     return x.repeat_interleave(n_restarts, 0), y.repeat_interleave(n_restarts, 0)

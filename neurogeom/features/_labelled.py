@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from ..activity import from_arrays, validate
-from ..columns import plain_column
+from ..columns import plain_column, plain_values
 from ..engine.setting import setting
-from ..options import one_of
+from ..options import is_whole, number, one_of, reals, whole
 from ._given import beside
 from .clustered import LABELS
 
@@ -23,6 +23,7 @@ KEY = 85  # of random streams
 N_HELD_OUT = 8192  # samples of a world
 FLOOR = {"world": 1e-6, "trials": 1e-2}  # of whitening, as a share of the mean variance
 LARGE = 0.1  # nats above the Bayes risk
+ROUNDING = 1e-13  # spread of a constant, as a share of its size
 DECIDING = 5  # one in so many training trials of a label decides between starts
 
 
@@ -181,6 +182,36 @@ def whitening(x: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
     [1.0, 1.0]
     """
     mean = x.mean(axis=0, keepdims=True)
-    variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(x, rowvar=False, bias=True)))
+    apart, most = x - mean, np.abs(x).max()
+    if np.abs(apart).max() <= ROUNDING * most:  # nothing varies
+        apart = np.zeros_like(apart)
+    size = np.ldexp(1.0, np.frexp(np.abs(apart).max() or most)[1] - 1)  # a square may not be held
+    variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(apart / size, rowvar=False, bias=True)))
     variance = np.maximum(variance, 0)
-    return mean, axes / np.sqrt(variance + max(floor * variance.mean(), 1e-300))
+    return mean, axes / np.sqrt(variance + (floor * variance.mean() or 1.0)) / size
+
+
+def checked(x, labels, n_worlds, n_channels, n_labels):
+    """Samples (world, sample, channel) and the numbers of their labels, or why they are none."""
+    x, y = reals("x", x), plain_values("labels", labels)
+    if x.ndim != 3 or x.shape != (n_worlds, x.shape[1] or 1, n_channels):
+        raise ValueError(f"x of shape {x.shape} does not fit what was trained; give "
+                         f"({n_worlds}, sample, {n_channels})")  # fmt: skip
+    if y.dtype.kind not in "iu" or y.shape != x.shape[:2] or not ((y >= 0) & (y < n_labels)).all():
+        raise ValueError(f"labels of shape {y.shape} must be {x.shape[:2]} whole numbers from 0 to "
+                         f"{n_labels - 1}, those of the labels that were trained")  # fmt: skip
+    return x, y
+
+
+def check(hidden, n_components, steps, batch, lr, n_restarts, fixed, seed):
+    """Refuse options of classify that are not possible."""
+    if not isinstance(hidden, tuple | list) or not all(is_whole(n, 1) for n in hidden):
+        raise ValueError(f"hidden={hidden!r} is not possible; give the units of each hidden layer, "
+                         "as (128, 128)")  # fmt: skip
+    whole(0, steps=steps, seed=seed)
+    whole(2, batch=batch)
+    whole(1, n_restarts=n_restarts)
+    for name, value in {"n_components": n_components, "fixed": fixed}.items():
+        if value is not None:
+            whole(2 if name == "fixed" else 1, **{name: value})
+    number(above=0, lr=lr)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..options import number, one_of, whole
+from ..options import number, one_of, reals, whole
 
 __all__ = ["Batch", "Clustered", "clustered_latents"]
 
@@ -24,7 +24,9 @@ KEY = 81  # of random streams
 POOL = 5000  # random matrices, of which the best conditioned are the layers of the mixing
 SLOPE = 0.2  # of the leaky relu between layers, below 0
 POWERS = {"laplace": 1.0, "normal": 2.0}
-POWER_RANGE = 0.5, 100.0  # beyond, the radial integral misses peaks, then leaves double precision
+POWER_RANGE = 0.5, 100.0  # beyond, the radial integral misses peaks
+NEAR = 2.0  # sd of the noise: half of the nodes are about so near to where a ray passes its vector
+LEAST = -1e300  # exponent: of all nodes lost in overflow no difference is known
 MOST_KAPPA = 1e8  # far beyond, 1 - cosine is lost in rounding and rejection never ends
 LABELS = ("class", "index")
 N_NODES, MOST = 64, 4_000_000  # of the radial integral; numbers in memory at once
@@ -172,8 +174,14 @@ class Clustered:
         return Batch(z, self.mix(z), index % self.n_classes, index)
 
     def mix(self, latents: np.ndarray) -> np.ndarray:
-        """What is observed of latents, (sample, latent) to (sample, channel)."""
-        h = latents
+        """What is observed of latents, (sample, latent) to (sample, channel).
+
+        Raises
+        ------
+        TypeError, ValueError
+            Latents are no real numbers, or of another shape.
+        """
+        h = self._checked(latents)
         for i, weights in enumerate(self.maps):
             h = (h if i == 0 else np.where(h > 0, h, SLOPE * h)) @ weights
         return h
@@ -182,10 +190,17 @@ class Clustered:
         """Minus the log-probability that the ideal classifier gives the label, in nats (sample,).
 
         labels : {"class", "index"}, which label of a sample is predicted
+
+        Raises
+        ------
+        TypeError, ValueError
+            That is no batch, or one of other latents.
         """
         one_of(LABELS, labels=labels)
+        if not isinstance(batch, Batch):
+            raise TypeError(f"batch is a {type(batch).__name__}; give what at() returned")
         own = np.arange(len(batch.classes))
-        return -np.log(self._probability(batch.latents, labels)[own, batch.classes])
+        return -self._log_probability(batch.latents, labels)[own, batch.classes]
 
     def bayes_cross_entropy(self, labels: str = "class", *, n: int = 20_000) -> float:
         """The least cross-entropy that any classifier of x can have, in nats.
@@ -207,43 +222,67 @@ class Clustered:
         """
         one_of(LABELS, labels=labels)
         z = self.at(0, n, held_out=True).latents
-        p = self._probability(z, labels)
+        p = self._log_probability(z, labels)
         members = self._members if labels == "index" else 1
-        return float(-np.sum(members * p * np.log(np.maximum(p, 1e-300)), axis=1).mean())
+        return float(-np.sum(members * np.exp(p) * p, axis=1).mean())
 
     @property
     def _members(self):
         """Indices of each class, (class,)."""
         return np.bincount(np.arange(self.n_labels) % self.n_classes, minlength=self.n_classes)
 
-    def _probability(self, z, labels):
+    def _log_probability(self, z, labels):
         """Of each class, or of each single index of a class, given the latents (sample, class)."""
         members = self._members
         logits = self.log_density(z) + np.log(members)
-        p = np.exp(logits - logits.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        p = (1 - self.label_noise) * p + self.label_noise * members / self.n_labels
-        return p / members if labels == "index" else p
+        logits -= logits.max(axis=1, keepdims=True)
+        p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        if self.label_noise:
+            with np.errstate(divide="ignore"):
+                right = np.log1p(-self.label_noise) + p
+            p = np.logaddexp(right, np.log(self.label_noise * members / self.n_labels))
+        return p - np.log(members) if labels == "index" else p
 
     def log_density(self, latents: np.ndarray) -> np.ndarray:
-        """Log-density of latents on the sphere in each class, up to a constant (sample, class)."""
+        """Log-density of latents on the sphere in each class, up to a constant (sample, class).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As by :meth:`mix`.
+        """
+        latents = self._checked(latents)
         if self.power is None:
             return self.kappa * latents @ self.vectors.T
         size = max(1, MOST // (N_NODES * self.n_classes))
         parts = [latents[i : i + size] for i in range(0, len(latents), size)]
         return np.concatenate([self._along_rays(part) for part in parts])
 
+    def _checked(self, latents):
+        z = reals("latents", latents)
+        if z.ndim != 2 or not len(z) or z.shape[1] != self.n_latents:
+            raise ValueError(f"latents of shape {z.shape}: give (sample, {self.n_latents})")
+        return z
+
     def _along_rays(self, z):
-        """The density of v + noise, integrated along the ray through each z: Gauss-Legendre."""
+        """The density of v + noise, integrated along the ray through each z: Gauss-Legendre.
+
+        In the inverse hyperbolic sine of the distance from where the ray is nearest to v, so that
+        no noise is too narrow for the nodes.
+        """
         d, scale = self.n_latents, self._scale()
         nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
-        far = 1 + 8 * np.sqrt(d / self.kappa)
-        r, weights = far * (nodes + 1) / 2, weights * far / 2
-        exponent = np.zeros((len(z), self.n_classes, N_NODES))
-        for j in range(d):
-            noise = r * z[:, None, j, None] - self.vectors[:, j, None]
-            exponent -= _powered(np.abs(noise) / scale, self.power)
-        exponent += np.log(weights) + (d - 1) * np.log(r)
+        near, wide = np.maximum(z @ self.vectors.T, 0)[..., None], NEAR / np.sqrt(self.kappa)
+        first = np.arcsinh(-near / wide)
+        half = (np.arcsinh((1 + 8 * np.sqrt(d / self.kappa) - near) / wide) - first) / 2
+        t = first + half * (nodes + 1)
+        r = near + wide * np.sinh(t)
+        exponent = np.log(weights * half * np.cosh(t)) + (d - 1) * np.log(r)
+        with np.errstate(over="ignore"):
+            for j in range(d):
+                noise = r * z[:, None, j, None] - self.vectors[:, j, None]
+                exponent -= _powered(np.abs(noise) / scale, self.power)
+        exponent = np.maximum(exponent, LEAST)
         top = exponent.max(axis=2)
         return top + np.log(np.exp(exponent - top[..., None]).sum(axis=2))
 

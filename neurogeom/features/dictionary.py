@@ -301,13 +301,13 @@ class Dictionary:
         name = next((k for k in known if k in state), None)
         if name is None:
             raise ValueError(
-                f"state holds {sorted(state)}, no decoder of a known layout; choose from "
+                f"state holds {sorted(map(str, state))}, no decoder of a known layout; choose from "
                 f"{sorted(known)}"
             )
-        atoms = _array(name, state[name])
+        atoms = options.reals(name, state[name])
         bias = next(
             (
-                _array(k, state[k])
+                options.reals(k, state[k])
                 for k in ("b_dec", "bias", "decoder.bias", "decoder_bias")
                 if k in state
             ),
@@ -372,11 +372,3 @@ def need_encoder(**given: Any) -> None:
                 f"{name}={options.shown(value)} has no encode(x, dictionary); give an encoder, as "
                 "FISTA(0.1)"
             )
-
-
-def _array(name, value):
-    """Real numbers, also of a tensor on any device in any precision."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = (value.double() if value.is_floating_point() else value).numpy()
-    return options.reals(name, value)

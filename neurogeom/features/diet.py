@@ -27,6 +27,7 @@ __all__ = ["Diet", "diet"]
 HEADS = ("full", "restricted")
 N_NEGATIVES = 1024
 NETWORKS = {"mlp": (256, 128), "conv": (32, 64, 128)}
+ROUNDING = 1e-13  # spread of a constant, as a share of its size
 CHUNK = 1000  # rows at once outside of training
 
 
@@ -361,8 +362,9 @@ def effective_rank(features: np.ndarray) -> float:
     >>> round(effective_rank(np.random.default_rng(0).standard_normal((10_000, 5))), 2)
     5.0
     """
-    size = np.linalg.svd(features - features.mean(axis=0), compute_uv=False)
-    if not size[:1].sum() > 0:
+    apart = features - features.mean(axis=0)
+    if np.abs(apart).max() <= ROUNDING * np.abs(features).max():
         return 0.0
+    size = np.linalg.svd(apart, compute_uv=False)
     share = size[size > 0] / size.sum()
     return float(np.exp(-(share * np.log(share)).sum()))

@@ -176,10 +176,13 @@ class OMP:
         need_dictionary(dictionary=dictionary)
         x, atoms = dictionary.centred(x), dictionary.atoms
         k = _fewer(self.n_nonzero, *atoms.shape)
+        # scikit-learn ends where a squared drive is below 2e-16, in whatever units it is
+        size = np.ldexp(1.0, np.frexp(np.abs(x).max(axis=1))[1] - 1)
+        drive = atoms @ (x / size[:, None]).T
         with warnings.catch_warnings():  # it ends early where fewer atoms leave no residual
             warnings.simplefilter("ignore", RuntimeWarning)
-            codes = orthogonal_mp_gram(atoms @ atoms.T, atoms @ x.T, n_nonzero_coefs=k)
-        return np.asarray(codes).reshape(len(atoms), len(x)).T
+            codes = orthogonal_mp_gram(atoms @ atoms.T, drive, n_nonzero_coefs=k)
+        return np.asarray(codes).reshape(len(atoms), len(x)).T * size[:, None]
 
     def flops(self, n_samples: int, n_neurons: int, n_atoms: int) -> float:
         """Operations through the Gram matrix, the factor of the chosen atoms grown by a row."""

@@ -20,8 +20,8 @@ import numpy as np
 import xarray as xr
 
 from ..learn import device_of, fit, lazy_torch, one_thread
-from ..options import is_whole, number, reals, shown, switch, whole
-from ._labelled import N_HELD_OUT, Trials, Worlds, whitening
+from ..options import is_whole, reals, shown, switch, whole
+from ._labelled import N_HELD_OUT, Trials, Worlds, check, checked, whitening
 from .clustered import Clustered
 from .recovery import class_vector_recovery, linear_recovery, orthogonality
 
@@ -69,7 +69,8 @@ def classify(
     batch_norm : bool
         Without it, and without the whitening, training stalls where a linear map already was.
     unit_code, unit_weights : bool
-        f(x), and the w, have length 1: the code is then an orthogonal map of the latents, see
+        f(x), and the w, have length 1: the code is then an orthogonal map of the latents (by the w
+        alone with twice as many classes as latents or more), see
         :func:`neurogeom.features.orthogonality`. Where both have, their logits are scaled by a
         number that is learnt too.
     steps, batch, lr : int, int, float
@@ -108,8 +109,8 @@ def classify(
     >>> found.result.gap.dims, found.encode(world.at(0, 5).observations).shape
     (('restart',), (5, 2))
     """
-    torch = lazy_torch()
-    _check(hidden, n_components, steps, batch, lr, n_restarts, fixed, seed)
+    lazy_torch()
+    check(hidden, n_components, steps, batch, lr, n_restarts, fixed, seed)
     switch(batch_norm=batch_norm, unit_code=unit_code, unit_weights=unit_weights)
     device = device_of(device)
     several = isinstance(source, list | tuple)
@@ -129,26 +130,22 @@ def classify(
 
         nets = [g for key in data.keys for g in streams([seed, key], n_restarts, KEY)]
         whitened = [whitening(x, data.floor) for x in data.to_whiten()]
-        centre, matrix = (
-            torch.tensor(np.stack(own), dtype=torch.float32).repeat_interleave(n_restarts, 0)
-            for own in zip(*whitened, strict=True)
-        )
+        white = tuple(map(np.stack, zip(*whitened, strict=True)))
         module = Classifier(
-            centre, matrix, (*hidden, n_components), data.n_labels, nets,
+            (white[1].shape[2], *hidden, n_components), data.n_labels, nets,
             batch_norm=batch_norm, unit_code=unit_code, unit_weights=unit_weights,
         ).to(device)  # fmt: skip
         module.train()
 
         def batch_at(step):
-            x, y = data.at(step)
-            return tensors(x, y, n_restarts, device)
+            return tensors(*data.at(step), white, n_restarts, device)
 
         trained = fit(
             module, batch_at, lambda net, b: cross_entropy(net(b[0]), b[1]), steps=steps, lr=lr,
             rate="cosine", every=max(1, steps // 20),
         )  # fmt: skip
         module.eval()
-        found = Classified(module, data, n_restarts, device, xr.Dataset())
+        found = Classified(module, data, n_restarts, device, xr.Dataset(), white)
     return _with_result(found, trained, {
         "labels": labels if isinstance(labels, str) else "given", "steps": steps, "batch": batch,
         "lr": lr, "hidden": list(map(int, hidden)), "unit_code": int(unit_code),
@@ -177,6 +174,7 @@ class Classified:
     n_restarts: int
     device: str
     result: xr.Dataset
+    white: Any
 
     @property
     def chosen(self) -> np.ndarray:
@@ -194,7 +192,7 @@ class Classified:
             Samples are of other channels, no real numbers or not finite; no such world or restart.
         """
         net, x = self._net(world, restart), reals("samples", x)
-        n_channels = self.module.centre.shape[2]
+        n_channels = self.white[0].shape[2]
         if x.ndim != 2 or not len(x) or x.shape[1] != n_channels:
             raise ValueError(f"samples of shape {x.shape}: give (sample, {n_channels}), the "
                              "channels that were trained on")  # fmt: skip
@@ -213,17 +211,25 @@ class Classified:
     def cross_entropy(self, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean loss in nats and accuracy in evaluation mode, both (world, restart).
 
-        x, labels : (world, sample, channel) and int (world, sample)
+        x, labels : (world, sample, channel) and int (world, sample), 0 to less than their number
+
+        Raises
+        ------
+        TypeError, ValueError
+            Samples or labels have other shapes, are no real numbers, or no labels' numbers.
         """
         torch = lazy_torch()
         from ._identify_modules import cross_entropy, tensors
 
+        sizes = len(self.data.keys), self.white[0].shape[2], self.data.n_labels
+        x, labels = checked(x, labels, *sizes)
         loss, right = 0.0, 0.0
         size = max(1, 2**23 // self.data.n_labels)  # logits of a net in memory at once
         with one_thread(), torch.no_grad():
             for i in range(0, x.shape[1], size):
                 part = slice(i, i + size)
-                a, y = tensors(x[:, part], labels[:, part], self.n_restarts, self.device)
+                own = x[:, part], labels[:, part]
+                a, y = tensors(*own, self.white, self.n_restarts, self.device)
                 logits = self.module(a)
                 share = y.shape[1] / x.shape[1]
                 loss = loss + share * cross_entropy(logits, y).double()
@@ -238,7 +244,7 @@ class Classified:
 
         y = np.zeros(x.shape[:2], int)
         with one_thread(), torch.no_grad():
-            codes = self.module.encode(tensors(x, y, self.n_restarts, self.device)[0])
+            codes = self.module.encode(tensors(x, y, self.white, self.n_restarts, self.device)[0])
         return codes.cpu().double().numpy()
 
     def _net(self, world, restart):
@@ -271,15 +277,16 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
         chance level; ``r_squared`` (restart) of every start; ``class_vectors``: R^2 of the classes'
         vectors from the weights, over classes (:func:`neurogeom.features.class_vector_recovery`),
         NaN where these are few (``attrs["reasons"]``); ``singular_values`` (component) of the
-        linear map times kappa, all 1 where ``unit_weights`` (times 1 where the code has length 1 as
-        well); ``mcc``; and what ``found.result`` has: ``gap``, ``cross_entropy``,
-        ``bayes_cross_entropy``, ``chosen``. All with a leading dim ``world`` where a list of worlds
-        was given.
+        linear map times kappa (times 1 where the code has length 1), all 1 where ``unit_code``, or
+        ``unit_weights`` with twice as many classes as latents or more; ``mcc``; and what
+        ``found.result`` has: ``gap``, ``cross_entropy``, ``bayes_cross_entropy``, ``chosen``. All
+        with a leading dim ``world`` where a list of worlds was given.
 
         ``attrs["notes"]`` warns of a gap above 0.1 nats (a local optimum, too few steps, or, with
         other noise than von Mises-Fisher or with wrong labels, a world whose ideal logits are not
-        linear in the latents), of classes that cannot identify the latents, of samples that were
-        used again and again, and where raw observations say as much.
+        linear in the latents), of classes that cannot identify the latents or, by weights of length
+        1 alone, make the map orthogonal, of samples that were used again and again, and where raw
+        observations say as much.
 
     Raises
     ------
@@ -329,6 +336,10 @@ def identifiability(found: Classified, *, n: int = N_HELD_OUT) -> xr.Dataset:
     several = found.data.several
     joined = xr.concat(rows, "world", combine_attrs="drop") if several else rows[0].drop_attrs()
     notes = [note for row in rows for note in row.attrs["notes"]]
+    least, n_classes = 2 * worlds[0].n_latents, worlds[0].n_classes
+    if found.module.unit_weights and not unit and n_classes < least:
+        notes.append(f"{n_classes} classes do not make the map orthogonal by weights of length 1 "
+                     f"alone: at least {least} are needed")  # fmt: skip
     copied = ["gap", "cross_entropy", "bayes_cross_entropy", "chosen"]
     return joined.assign({k: found.result[k] for k in copied}).assign_attrs(
         found.result.attrs,
@@ -385,16 +396,3 @@ def _with_result(found, trained, settings):
     }
     found.result = result
     return found
-
-
-def _check(hidden, n_components, steps, batch, lr, n_restarts, fixed, seed):
-    if not isinstance(hidden, tuple | list) or not all(is_whole(n, 1) for n in hidden):
-        raise ValueError(f"hidden={hidden!r} is not possible; give the units of each hidden layer, "
-                         "as (128, 128)")  # fmt: skip
-    whole(0, steps=steps, seed=seed)
-    whole(2, batch=batch)
-    whole(1, n_restarts=n_restarts)
-    for name, value in {"n_components": n_components, "fixed": fixed}.items():
-        if value is not None:
-            whole(2 if name == "fixed" else 1, **{name: value})
-    number(above=0, lr=lr)

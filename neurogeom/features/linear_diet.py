@@ -105,8 +105,8 @@ def linear_diet(
     Raises
     ------
     KeyError, TypeError, ValueError
-        A column is missing; fewer than two data have enough repeats; a probe varies within a datum;
-        activity has time bins; an option is not possible.
+        A column is missing; fewer than two data have enough repeats, or none differs from another;
+        a probe varies within a datum; activity has time bins; an option is not possible.
 
     Source: DIET, Ibrahim, Klindt & Balestriero 2024 (arXiv:2406.10743); Balestriero 2023
     (arXiv:2302.10260). The closed form is this package's.
@@ -155,6 +155,7 @@ def linear_diet(
         f"neurons, along directions learnt from other {task.held_out}",
         convention=f"shrinkage={shrinkage}; {task.held_out} held out; every datum weighs the same",
         chance=0.0,
+        range=[-np.inf, 1.0],
         direction="1: a trial tells its datum without noise, 0: nothing",
         readout="none" if not probes else f"logistic regression, C={C}",
         n_data=s.design.n_conditions,
@@ -203,7 +204,9 @@ def _fitted(task) -> xr.Dataset:
     """Directions, codes and loss of all trials, and shares with and without holding out."""
     s, p = task.setting, task.setting.population
     directions, (means, within) = task.fit(p, p.everything())
-    k = len(directions)
+    if not (k := len(directions)):
+        raise ValueError("data do not differ along any direction: their means over repeats are all "
+                         "the same; check the column and the window")  # fmt: skip
     naive = formulas.shares(directions, means, within)
     lifted, notes = task.trials.lifted(directions), []
     estimate = task.shares(p)[:k]

@@ -199,10 +199,10 @@ def orthogonality(code: np.ndarray, latents: np.ndarray, *, kappa: float = 1.0) 
     r"""Is the map from code to latents orthogonal, up to the scale that theory names?
 
     Where the weights of the classifier have length 1 and the code is free, :math:`h = \kappa\, O`
-    at the optimum (theorem 1, case C3), so that the map back is :math:`O^T / \kappa` and all its
-    singular values times kappa are 1; where both have length 1 (C1), :math:`h = O`: ask with
-    ``kappa=1``. With free weights they may be anything. The map is the least-squares one without
-    intercept, of all samples.
+    at the optimum (theorem 1, case C3, with twice as many classes as latents or more), so that the
+    map back is :math:`O^T / \kappa` and all its singular values times kappa are 1; where the code
+    has length 1 (C1, C2), :math:`h = O`: ask with ``kappa=1``. Where both are free they may be
+    anything. The map is the least-squares one without intercept, of all samples.
 
     Parameters
     ----------
@@ -271,6 +271,9 @@ def _scored(x, y, halves, method):
         columns = np.moveaxis(y, 1, 0)[..., None]  # each with a penalty of its own
         predicted = held_out(x, columns, fold).predicted[:, test, 0].T
     else:
+        same = np.ptp(x, axis=0) <= ROUNDING * np.abs(x).max(axis=0)
+        # lstsq would drop a component that is small beside others, whatever its units
+        x = _in_range(np.where(same, 0.0, x - x[fit].mean(axis=0)))
         mean_x, mean_y = x[fit].mean(axis=0), y[fit].mean(axis=0)
         slope = np.linalg.lstsq(x[fit] - mean_x, y[fit] - mean_y)[0]
         predicted = (x[test] - mean_x) @ slope + mean_y
