@@ -14,10 +14,9 @@ GIVEN = "_given"
 
 def as_given(x: xr.DataArray) -> tuple[xr.DataArray, np.ndarray]:
     """The validated activity, and at which place each of its trials was given, (trial,)."""
-    marked = x
-    if "trial" in x.dims:
-        marked = x.assign_coords({GIVEN: ("trial", np.arange(x.sizes["trial"]))})
-    return activity.validate(x), activity.validate(marked)[GIVEN].values
+    valid = activity.validate(x)
+    marked = x.assign_coords({GIVEN: ("trial", np.arange(x.sizes["trial"]))})
+    return valid, activity.validate(marked)[GIVEN].values
 
 
 def beside(values: Any, x: Any) -> Any:

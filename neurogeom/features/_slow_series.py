@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from .. import activity as container
 from ..columns import is_missing, plain_values
 from ..levels import trial_column
 from ..options import shown
 from ._gaps import no_complete_neuron
-from ._given import GIVEN, beside
+from ._given import as_given, beside
 from ._slow_inputs import per, scales
 
 KEY = 75  # of random streams
@@ -63,9 +62,7 @@ def series(x, lag, seed):
                              "recorded together")  # fmt: skip
         x = x[0]
     source = x
-    if isinstance(x, xr.DataArray) and "trial" in x.dims:  # which are put in order of trial_id
-        x = x.assign_coords({GIVEN: ("trial", np.arange(x.sizes["trial"]))})
-    x = container.validate(x)
+    x, place = as_given(x)
     if "time" not in x.dims or x.sizes["time"] <= lag:
         n = x.sizes.get("time", 1)
         raise ValueError(f"activity has {n} time bins and pairs need moments {lag} apart; read it "
@@ -88,8 +85,8 @@ def series(x, lag, seed):
         "n_neurons_dropped": int((~neurons).sum()),
         "n_neurons_constant": int((neurons & ~varies).sum()),
     }
-    n_given, given = x.sizes["trial"], x[GIVEN].values[trials]
-    x = x.isel(trial=trials, neuron=varies).drop_vars(GIVEN)
+    n_given, given = x.sizes["trial"], place[trials]
+    x = x.isel(trial=trials, neuron=varies)
     values = values[np.ix_(trials, np.ones(values.shape[1], bool), varies)]
     values, counts = _counted(values, x)
     group, kept_apart = _groups(x, lag)

@@ -351,7 +351,7 @@ def _notes(active, passed, shape, gamma, stopped):
     if gamma and quiet:
         notes.append(f"{quiet} of {active.size} latents seldom move beyond their posterior sd: "
                      "there a nearly quadratic prior tells no axes; try a longer lag")  # fmt: skip
-    gaussian = int((active & ~(shape < SPARSE)).sum())
+    gaussian = int((active & (shape >= SPARSE)).sum())
     if gaussian:
         notes.append(f"{gaussian} of {active.size} latents move by nearly Gaussian steps (exponent "
                      f"{SPARSE} or more): their axes cannot be told")  # fmt: skip
