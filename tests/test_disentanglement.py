@@ -720,6 +720,15 @@ def test_one_factor_has_no_modularity_whether_codes_know_it_or_not():
         assert np.isnan(found.estimate.item())
 
 
+def test_a_value_worse_than_the_mean_is_within_the_range_that_is_said():
+    y, some = np.random.default_rng(32).standard_normal(40), {"n_null": 1, "n_rotations": 0}
+    for scores, least in ((("informativeness",), -np.inf), (("mcc",), 0.0)):
+        found = disentanglement(_X, {"a": y}, scores=scores, n_null_learned=1, **some)
+        assert found.attrs["range"] == [least, 1.0]
+        assert (found.estimate < 0) == (least < 0)
+    assert disentanglement(_X, {"a": _Y}, n_null_learned=1, **some).attrs["range"] == [0.0, 1.0]
+
+
 def test_blocks_that_leave_nothing_to_learn_from_are_refused_where_a_model_is_trained():
     block, some = np.r_[0, np.ones(len(_Y) - 1)], {"n_null": 1, "n_rotations": 0}
     with pytest.raises(ValueError, match="blocks leave .* give more blocks alike"):

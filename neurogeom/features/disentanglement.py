@@ -377,11 +377,12 @@ def _attrs(table, estimate):
     notes = [f"{constant} codes do not vary"] if constant else []
     notes += table.exchange.notes(table.factors)
     names = [s for s, e in zip(table.scores, estimate, strict=True) if not np.isfinite(e)]
+    below = "informativeness" in table.scores and any(f.kind != "discrete" for f in table.factors)
     return {
         "measure": "disentanglement",
         "estimand": f"scores of these {table.codes.shape[1]} codes over {len(table.codes)} rows; "
         f"models learn from {len(table.train)} rows and are tested on {len(table.test)}",
-        "range": [0.0, 1.0],
+        "range": [-np.inf if below else 0.0, 1.0],  # 1 - NRMSE may be negative
         "direction": "higher is more disentangled, as far as a score can see; the p-value is for "
         "codes that know nothing of the factors",
         "seed": table.seed,
