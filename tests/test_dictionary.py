@@ -263,7 +263,7 @@ class _Half:
           for e in (FISTA(0.1), OMP(1), NNLS(), ExhaustiveL0(1))),
         (lambda d: amortisation_gap(np.eye(2), X, penalty=0.1), "ndarray has no dictionary"),
         (lambda d: amortisation_gap(_Half(), X, penalty=0.1), "_Half has no encoder"),
-        (lambda d: refine(np.eye(2), X, FISTA(0.1)), "ndarray has no dictionary"),
+        (lambda d: refine(np.eye(2), X, FISTA(0.1)), "model must be a Dictionary, not ndarray"),
         (lambda d: amortisation_gap(SimpleNamespace(dictionary=d, encoder=NNLS()), X, penalty=0.1,
                                     reference=np.eye(2)), "reference must be a Dictionary"),
         *((lambda d, e=e: d.encode(X, e), r"has no encode\(x, dictionary\)")

@@ -206,6 +206,15 @@ def test_a_start_that_has_no_effect_is_refused():
         refine(model_of(dictionary), x, FISTA(0.1), start="hot")
 
 
+def test_from_nothing_a_dictionary_alone_is_enough():
+    x, _, dictionary = sparse(8)
+    learnt, solver = SimpleNamespace(dictionary=dictionary), FISTA(0.1)
+    for model in (dictionary, learnt):
+        np.testing.assert_array_equal(refine(model, x, solver), dictionary.encode(x, solver))
+    with pytest.raises(TypeError, match="SimpleNamespace has no encoder"):
+        refine(learnt, x, solver, start="warm")
+
+
 # --- where one pass can be exact ------------------------------------------------------------------
 
 

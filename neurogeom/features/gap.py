@@ -40,6 +40,7 @@ def refine(model: Any, x: Any, encoder: Any, *, start: str = "cold") -> Any:
     Parameters
     ----------
     model : anything with a ``dictionary`` and an ``encoder``, as an Autoencoder
+        From nothing, a Dictionary or anything with one, as what was learnt, is enough.
     x : (sample, neuron), or an activity without time
     encoder : FISTA, or any other encoder where the start is cold
     start : {"cold", "warm", "better"}
@@ -54,7 +55,7 @@ def refine(model: Any, x: Any, encoder: Any, *, start: str = "cold") -> Any:
     Raises
     ------
     TypeError
-        The model has no dictionary or no encoder; samples are no real numbers.
+        The model has no dictionary, or no encoder to start from; samples are no real numbers.
     ValueError
         The start has no effect on such an encoder; samples do not fit.
 
@@ -67,7 +68,10 @@ def refine(model: Any, x: Any, encoder: Any, *, start: str = "cold") -> Any:
     [[0.0, 1.9]]
     """
     options.one_of(STARTS, start=start)
-    dictionary = _whole(model).dictionary
+    if start != "cold":
+        _whole(model)
+    dictionary = getattr(model, "dictionary", model)
+    need_dictionary(model=dictionary)
     if isinstance(x, xr.DataArray):  # in order of trial_id, as the codes that are returned
         x = activity.validate(x)
     if start == "cold":
