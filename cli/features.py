@@ -91,7 +91,7 @@ def features(ctx: click.Context, files: tuple[Path, ...], **given: Any) -> None:
     outputs = [given[k] for k in ("out", "csv", "figure")] + [json_path(given["json_file"])]
     claim([p for p in outputs if p is not None], inputs, overwrite=given["overwrite"])
     recording = recording_of(list(files), given)
-    tree = _tree(_METHODS[given["method"]](recording, given))
+    tree = _tree(_METHODS[given["method"]](recording, given), recording)
     tree.attrs["command"] = shlex.join(ctx.meta["neurogeom.words"])
     _write(tree, given)
     if given["json_file"] != "-":
@@ -211,13 +211,23 @@ def _array(path: Path):
         raise ValueError(f"{path} holds no array of numbers; write it by numpy.save") from error
 
 
-def _tree(found):
-    """The result as a tree of one measure."""
+def _tree(found, recording):
+    """The result as a tree of one measure, and what was dropped when it was read and since."""
     import xarray as xr
 
     from neurogeom._version import __version__
 
-    tree = xr.DataTree.from_dict({str(found.attrs["measure"]): found})
+    measure, dropped = str(found.attrs["measure"]), {}
+    sessions = recording if isinstance(recording, list) else [recording]
+    for things in ("trials", "neurons"):
+        left_out = int(found.attrs.get(f"n_{things}_dropped", 0))
+        total = {f"left out by {measure}": left_out} if left_out else {}
+        for session in sessions:
+            for reason, n in session.attrs.get("dropped", {}).get(things, {}).items():
+                total[reason] = total.get(reason, 0) + int(n)
+        dropped[things] = total
+    population = xr.Dataset(attrs={"n_sessions": len(sessions), "dropped": dropped})
+    tree = xr.DataTree.from_dict({"population": population, measure: found})
     tree.attrs["version"] = __version__
     return tree
 

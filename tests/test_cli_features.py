@@ -171,3 +171,18 @@ def test_a_figure_is_of_images_and_never_costs_the_page(invoke, files, tmp_path)
     assert status == 1
     assert "no neuron has an estimate" in err
     assert "interpretability: 2 surrogates" in shown
+
+
+def test_what_is_dropped_in_reading_and_since_is_counted_on_the_page_and_in_json(invoke, tmp_path):
+    rule = [*np.tile(["a", "b"], 20), None, None, None]
+    x = ng.from_arrays(np.random.default_rng(1).standard_normal((43, 3)), trial={"rule": rule})
+    x[0, 2] = np.nan  # a neuron that misses a trial
+    x.attrs["dropped"] = {"trials": {"no cue": 5}, "neurons": {"silent": 2}}
+    ng.save(x, tmp_path / "x.nc")
+    words = "--method disentanglement --variables rule --nulls 1 --json".split()
+    status, shown, err = invoke("features", tmp_path / "x.nc", *words, tmp_path / "x.json")
+    assert (status, err) == (0, "")
+    assert "neurons dropped: 1 (left out by disentanglement), 2 (silent)" in shown
+    assert "trials dropped: 3 (left out by disentanglement), 5 (no cue)" in shown
+    told = json.loads((tmp_path / "x.json").read_text())["population"]["attrs"]["dropped"]
+    assert told["trials"] == {"left out by disentanglement": 3, "no cue": 5}

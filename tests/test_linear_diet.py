@@ -295,6 +295,7 @@ def test_data_with_too_few_repeats_are_left_out_and_counted():
         warnings.simplefilter("error")
         found = linear_diet(recorded(rows[alone], datum[alone]), "image", n_null=3)
     assert found.attrs["n_data_dropped"] == 1
+    assert found.attrs["notes"][-1].startswith("1 of 6 data have fewer than 4 repeats")
     assert found.datum.values.tolist() == [f"image={d}" for d in (0, 1, 2, 4, 5)]
 
 

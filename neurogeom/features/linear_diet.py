@@ -161,7 +161,7 @@ def linear_diet(
         n_data=s.design.n_conditions,
         n_data_dropped=dropped,
         n_splits=n_splits,
-        notes=result.attrs["notes"],
+        notes=[*result.attrs["notes"], *_too_few(dropped, s, min_trials)],
     )
     return result
 
@@ -198,6 +198,13 @@ def _data(sessions, datum, min_trials):
             "lower min_trials (2 at least), or name variables with fewer conditions"
         )
     return {datum: {value.item(): value.item() for value in kept}}, len(every) - len(kept)
+
+
+def _too_few(dropped, s, min_trials):
+    if not dropped:
+        return []
+    return [f"{dropped} of {dropped + s.design.n_conditions} data have fewer than {min_trials} "
+            "repeats in a session and are left out"]  # fmt: skip
 
 
 def _fitted(task) -> xr.Dataset:

@@ -264,8 +264,8 @@ def _settings(tree):
 
 
 def _dropped(tree):
-    dropped = _population(tree).get("dropped", {})
-    for things in ("neurons", "trials"):
+    dropped = _population(tree).get("dropped")
+    for things in ("neurons", "trials") if dropped is not None else ():
         reasons = {k: n for k, n in dropped.get(things, {}).items() if n}
         if reasons:
             listed = ", ".join(f"{n} ({reason})" for reason, n in reasons.items())
