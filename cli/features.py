@@ -216,16 +216,15 @@ def _tree(found, recording):
     import xarray as xr
 
     from neurogeom._version import __version__
+    from neurogeom.score import summed
 
-    measure, dropped = str(found.attrs["measure"]), {}
+    measure = str(found.attrs["measure"])
     sessions = recording if isinstance(recording, list) else [recording]
+    dropped = {}
     for things in ("trials", "neurons"):
-        left_out = int(found.attrs.get(f"n_{things}_dropped", 0))
-        total = {f"left out by {measure}": left_out} if left_out else {}
-        for session in sessions:
-            for reason, n in session.attrs.get("dropped", {}).get(things, {}).items():
-                total[reason] = total.get(reason, 0) + int(n)
-        dropped[things] = total
+        since = {f"left out by {measure}": n for n in [found.attrs.get(f"n_{things}_dropped")] if n}
+        read = [session.attrs.get("dropped", {}).get(things, {}) for session in sessions]
+        dropped[things] = summed([since, *read])
     population = xr.Dataset(attrs={"n_sessions": len(sessions), "dropped": dropped})
     tree = xr.DataTree.from_dict({"population": population, measure: found})
     tree.attrs["version"] = __version__

@@ -172,8 +172,8 @@ def describe(sessions, variables, **options) -> xr.Dataset:
         "real_trials": p.real_trials,
         "independent_unit": "neuron" if apart else "session" if p.n_units > 1 else "population",
         "dropped": {
-            "trials": _summed([unlabelled, *(r.get("trials", {}) for r in read)]),
-            "neurons": _summed([p.dropped, *(r.get("neurons", {}) for r in read)]),
+            "trials": summed([unlabelled, *(r.get("trials", {}) for r in read)]),
+            "neurons": summed([p.dropped, *(r.get("neurons", {}) for r in read)]),
         },
         "min_trials_cost": p.kept_at,
         "notes": [
@@ -197,7 +197,8 @@ def _differ(neurons):
     ]
 
 
-def _summed(counts):
+def summed(counts):
+    """{reason: count} of several such, added up."""
     total: dict = {}
     for count in counts:
         for reason, n in count.items():
